@@ -1,0 +1,57 @@
+# Two commands make the course work on a machine with Python (3.11 to 3.13) and make: `make demo` and `make lab`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ASSIGNMENTS := $(notdir $(wildcard solutions/a*))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo lab test lint format fresh notebooks lectures assignments clean
+
+help:  ## List the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: $(VENV)/.installed  ## Make .venv and install the course in it (uv where it is on the PATH, else venv and pip)
+
+# The versions that the tests ran with are in constraints.txt; `make setup CONSTRAINTS=` takes the newest instead.
+CONSTRAINTS ?= -c constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@if command -v uv >/dev/null 2>&1; then \
+	  test -x $(BIN)/python || uv venv --python $(PYTHON) $(VENV); \
+	  uv pip install --python $(BIN)/python $(CONSTRAINTS) -e '.[dev]'; \
+	else \
+	  test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+	  $(BIN)/python -m pip install --quiet --upgrade pip && \
+	  $(BIN)/python -m pip install --progress-bar off $(CONSTRAINTS) -e '.[dev]'; \
+	fi
+	@touch $@
+
+demo: setup  ## Grade an example class: release, nine submissions, feedback, grades, gradebook
+	$(BIN)/course demo
+
+lab: setup  ## Open JupyterLab on the course
+	$(BIN)/jupyter lab lectures
+
+test: setup  ## Run all tests
+	$(BIN)/python -m pytest
+
+lint: setup  ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup  ## Mend style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+fresh: setup  ## Check that every notebook is what its source builds
+	$(BIN)/course build --check
+
+notebooks: setup  ## Build what is stale: lectures (executed) and solutions
+	$(BIN)/course build
+
+lectures: notebooks
+
+assignments: notebooks  ## Make the students' versions from the solutions
+	for name in $(ASSIGNMENTS); do $(BIN)/course release $$name || exit 1; done
+
+clean:  ## Remove what demo, training and benchmarks made (not .venv)
+	rm -rf build runs .pytest_cache .ruff_cache .hypothesis
