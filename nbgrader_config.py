@@ -1,8 +1,15 @@
 """nbgrader's settings for this course; read by every `nbgrader` command that is started in this folder."""
 
+import os
+import sys
 from pathlib import Path
 
 c = get_config()
+
+# nbgrader starts `alembic` by name when it makes a gradebook, and finds none if the environment was not activated.
+programs = str(Path(sys.executable).parent)
+if programs not in os.environ.get("PATH", "").split(os.pathsep):
+    os.environ["PATH"] = programs + os.pathsep + os.environ.get("PATH", "")
 
 c.CourseDirectory.course_id = "dgm"
 c.CourseDirectory.root = str(Path(__file__).resolve().parent)
@@ -20,6 +27,7 @@ c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = r"(?s).*"
 c.Execute.timeout = 30
 c.Execute.kernel_name = "python3"
+c.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
 c.Autograde.autograde_preprocessors = [
     "course_utils.grading.execute.SurvivingExecute",
     "nbgrader.preprocessors.IgnorePattern",

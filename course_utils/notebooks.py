@@ -8,7 +8,6 @@ timing metadata, and everything else carries no output. `stale` says which noteb
 import io
 import os
 import re
-import tempfile
 import tomllib
 from collections.abc import Iterable
 from contextlib import redirect_stderr
@@ -19,6 +18,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
+
+from course_utils.files import write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -102,6 +103,7 @@ def execute(notebook: NotebookNode, folder: Path, timeout: int = 600) -> Noteboo
             timeout=timeout,
             kernel_name="python3",
             record_timing=False,
+            extra_arguments=["--log-level=ERROR"],
             resources={"metadata": {"path": str(folder)}},
         )
         client.execute()
@@ -162,21 +164,8 @@ def build(source: Path, root: Path = ROOT, force: bool = False) -> bool:
             f"{source} makes a notebook of {len(text.encode()):,} bytes, and {MAX_LECTURE_BYTES:,} are allowed: "
             "lower the resolution or the number of its figures"
         )
-    write_atomically(text, target)
+    write_text(text, target)
     return True
-
-
-def write_atomically(text: str, target: Path) -> None:
-    """A reader never sees half a file: write beside it, then rename."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def is_stale(source: Path, root: Path = ROOT) -> bool:

@@ -23,6 +23,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from course_utils.files import replacing
+
 CHECKPOINT_SECONDS = 30.0  # a run that is killed loses at most this much work, plus one step
 
 
@@ -234,7 +236,8 @@ class _Run:
                 "settings": self.settings,
                 "random_states": random_states,
             }
-            save_atomically(state, self.path)
+            with replacing(self.path) as temporary:
+                torch.save(state, temporary)
         self.last_save = time.monotonic()
 
     def resume(self) -> None:
@@ -324,20 +327,8 @@ def _set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
         torch.cuda.set_rng_state(state["cuda"].cpu(), device)
 
 
-def save_atomically(state: dict, path: str | Path) -> None:
-    """Write a checkpoint to a temporary file beside `path`, then rename it: a reader never sees half a file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        torch.save(state, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dict:
-    """Read what `save_atomically` wrote; tensors and plain values only, so that a file cannot run code."""
+    """Read a checkpoint of `fit`; tensors and plain values only, so that a file cannot run code."""
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:

@@ -13,9 +13,10 @@ import nbformat
 from nbgrader import utils
 from rich.console import Console
 
+from course_utils.files import write_text
 from course_utils.grading import gradebook, pipeline
 from course_utils.grading.session import grade_class
-from course_utils.notebooks import ROOT, to_text, write_atomically
+from course_utils.notebooks import ROOT, to_text
 
 ASSIGNMENT = "a3_vae"
 UNTOUCHED = "2_untouched"
@@ -65,7 +66,7 @@ def hand_in(course: pipeline.Course, released: Path, class_folder: Path) -> None
         if path.stem != UNTOUCHED:
             fill_in(notebook, {**perfect, **answers(path)})
         folder = course.root / "submitted" / path.stem / ASSIGNMENT
-        write_atomically(to_text(notebook), folder / f"{ASSIGNMENT}.ipynb")
+        write_text(to_text(notebook), folder / f"{ASSIGNMENT}.ipynb")
 
 
 def answers(path: Path) -> dict[str, str]:

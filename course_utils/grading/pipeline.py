@@ -1,7 +1,6 @@
 """The instructor's steps, release, grade, feedback, export, through nbgrader's own API and our configuration."""
 
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins.export import CsvExportPlugin
-from traitlets.config import Application, Config
+from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 
@@ -46,8 +45,7 @@ class Course:
 
 def release(course: Course, assignment: str) -> Path:
     """Make the students' version from `solutions/` and enter the assignment in the gradebook; return its folder."""
-    with _quiet_log():
-        _demand(course.api().generate_assignment(assignment), f"the release of {assignment}")
+    _demand(course.api().generate_assignment(assignment), f"the release of {assignment}")
     return course.root / "assignments" / assignment
 
 
@@ -69,9 +67,8 @@ def grade(
     api, failures = course.api(), {}
     for student in course.students(assignment) if students is None else students:
         try:
-            with _quiet_log():
-                _demand(api.autograde(assignment, student), f"grading {student}")
-                _demand(api.generate_feedback(assignment, student), f"the feedback of {student}")
+            _demand(api.autograde(assignment, student), f"grading {student}")
+            _demand(api.generate_feedback(assignment, student), f"the feedback of {student}")
             error = ""
         except GradingError as problem:
             error = failures[student] = str(problem)
@@ -84,26 +81,12 @@ def export(course: Course, path: Path) -> Path:
     """All grades as comma-separated values, written by nbgrader's exporter."""
     plugin = CsvExportPlugin()
     plugin.to = str(path)
-    with _quiet_log(), course.gradebook() as gradebook:
+    with course.gradebook() as gradebook:
         plugin.export(gradebook)
     return path
 
 
 def _demand(result: dict, step: str) -> None:
     if not result["success"]:
-        log = (result.get("error") or result.get("log") or "").strip()
-        raise GradingError(f"{step} failed: {log[-2000:]}")
-
-
-@contextmanager
-def _quiet_log():
-    """nbgrader reports every file that it copies; errors come back in its results."""
-    log = Application.instance().log if Application.initialized() else None
-    level = log.level if log else None
-    if log:
-        log.setLevel("CRITICAL")
-    try:
-        yield
-    finally:
-        if log:
-            log.setLevel(level)
+        log = (result.get("log") or result.get("error") or "").strip()
+        raise GradingError(f"{step} failed; the end of nbgrader's log:\n{log[-2000:]}")

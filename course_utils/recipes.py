@@ -1,0 +1,224 @@
+"""The settings with which `course train` trains each reference model, and what it reports afterwards.
+
+A run lives in a folder: `checkpoint.ckpt` while and after training, `metrics.json` and `samples.png` at the end. The
+same command goes on from the checkpoint.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from course_utils import evaluation
+from course_utils.data import Images, Split, binarize, load
+from course_utils.files import replacing, write_text
+from course_utils.models.latent.autoencoder import Autoencoder, ConvAutoencoder
+from course_utils.models.latent.beta_vae import beta_schedule
+from course_utils.models.latent.cvae import ConditionalVAE
+from course_utils.models.latent.denoising import DenoisingAutoencoder
+from course_utils.models.latent.hvae import HierarchicalVAE
+from course_utils.models.latent.iwae import IWAE
+from course_utils.models.latent.vae import conv_vae, dense_vae
+from course_utils.training import fit
+
+WARMUP_STEPS = 2000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one model is built and trained.
+
+    build: from the shape of an image (C, H, W) and the number of classes to the model.
+    settings: arguments of `fit`.
+    with_labels: whether the model takes the labels, too.
+    has_likelihood: whether it bounds log p(x) of binary images; else its reconstruction error is reported.
+    """
+
+    summary: str
+    build: Callable[[tuple[int, int, int], int], nn.Module]
+    settings: dict = field(default_factory=lambda: {"epochs": 50, "batch_size": 128, "lr": 1e-3, "cosine": True})
+    loss: Callable[..., Tensor] | None = None
+    with_labels: bool = False
+    has_likelihood: bool = True
+
+
+def warmed_up(model: nn.Module, *batch: Tensor, step: int) -> Tensor:
+    """The negative ELBO with the KL term growing to its full weight over the first steps."""
+    return model.loss(*batch, beta=beta_schedule(step, WARMUP_STEPS))
+
+
+LONG = {"epochs": 60, "batch_size": 128, "lr": 1e-3, "cosine": True}
+
+RECIPES = {
+    "vae": Recipe(
+        "VAE of dense networks, 50 latents (Kingma & Welling 2013)",
+        lambda shape, _: dense_vae(shape, latent_dim=50, hidden_dim=500),
+        LONG,
+        warmed_up,
+    ),
+    "conv_vae": Recipe(
+        "VAE of convolutions, 32 latents", lambda shape, _: conv_vae(shape, latent_dim=32), LONG, warmed_up
+    ),
+    "iwae": Recipe(
+        "importance-weighted autoencoder, 5 samples (Burda et al. 2015)",
+        lambda shape, _: dense_vae(shape, latent_dim=50, hidden_dim=500, model=IWAE, num_samples=5),
+        LONG,
+    ),
+    "hvae": Recipe(
+        "hierarchical VAE, two layers of latents (Sonderby et al. 2016)",
+        lambda shape, _: HierarchicalVAE(shape),
+        LONG,
+        warmed_up,
+    ),
+    "cvae": Recipe(
+        "conditional VAE (Sohn et al. 2015)",
+        lambda shape, num_classes: ConditionalVAE(shape, num_classes),
+        LONG,
+        warmed_up,
+        with_labels=True,
+    ),
+    "autoencoder": Recipe("dense autoencoder", lambda shape, _: Autoencoder(shape), has_likelihood=False),
+    "conv_autoencoder": Recipe(
+        "convolutional autoencoder", lambda shape, _: ConvAutoencoder(shape), has_likelihood=False
+    ),
+    "denoising_autoencoder": Recipe(
+        "denoising autoencoder (Vincent et al. 2008)",
+        lambda shape, _: DenoisingAutoencoder(shape),
+        has_likelihood=False,
+    ),
+}
+
+
+def train(
+    name: str,
+    data_name: str,
+    folder: Path,
+    *,
+    epochs: int | None = None,
+    max_minutes: float | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "32-true",
+    num_devices: int = 1,
+    num_samples: int = 500,
+) -> dict:
+    """Train a model by its recipe, evaluate it on the test set, print and save the figures; return them.
+
+    Raises:
+        ValueError: an unknown model, or data that the model cannot take.
+        DataNotFoundError, DamagedDataError: as `course_utils.data.load`.
+    """
+    if name not in RECIPES:
+        close = get_close_matches(name, RECIPES, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise ValueError(f"there is no model named {name!r}{hint}; there are {', '.join(RECIPES)}")
+    recipe, images = RECIPES[name], load(data_name)
+    _require_fitting(name, recipe, images)
+    changes = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
+    settings = {**recipe.settings, **{key: value for key, value in changes.items() if value is not None}}
+    # Grey images are binarised anew for every batch; static ones are binary and stay as they are.
+    transform = binarize if recipe.has_likelihood else None
+
+    shape = tuple(images.train.x.shape[1:])
+    num_classes = int(images.train.y.max()) + 1 if recipe.with_labels else 0
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = recipe.build(shape, num_classes)
+    num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    print(images.description)
+    print(f"{name}: {num_parameters:,} parameters, {settings}, seed {seed}")
+
+    history = fit(
+        model,
+        images.train if recipe.with_labels else images.train.x,
+        loss=recipe.loss,
+        transform=transform,
+        seed=seed,
+        device=device,
+        precision=precision,
+        num_devices=num_devices,
+        checkpoint=folder / "checkpoint.ckpt",
+        max_minutes=max_minutes,
+        description=name,
+        **settings,
+    )
+    print(f"trained {len(history.loss):,} steps in {history.seconds / 60:.1f} minutes")
+    metrics = {
+        "model": name,
+        "data": images.description,
+        "settings": {**settings, "seed": seed, "precision": precision},
+        "num_parameters": num_parameters,
+        "steps": len(history.loss),
+        "training_minutes": history.seconds / 60,
+        **_evaluate(model, recipe, images.test, seed, num_samples),
+    }
+    write_text(json.dumps(metrics, indent=2) + "\n", folder / "metrics.json")
+    _save_samples(model, recipe, images.test, seed, folder / "samples.png")
+    print(f"figures in {folder / 'metrics.json'}, pictures in {folder / 'samples.png'}")
+    return metrics
+
+
+def _require_fitting(name: str, recipe: Recipe, images: Images) -> None:
+    if recipe.has_likelihood and images.train.x.shape[1] != 1:
+        raise ValueError(f"{name} models binary images, and {images.name} is in colour: choose a grey data set")
+    if recipe.with_labels and (images.train.y is None or images.train.y.is_floating_point()):
+        raise ValueError(f"{name} needs class labels, and {images.name} has none: choose a labelled data set")
+
+
+def _evaluate(model: nn.Module, recipe: Recipe, test: Split, seed: int, num_samples: int) -> dict:
+    """Likelihood bounds of the test set, binarised once with the seed, or its reconstruction error."""
+    device = next(model.parameters()).device
+    started = time.monotonic()
+    if not recipe.has_likelihood:
+        x = test.x.to(device)
+        error = evaluation.estimate_mean(lambda x: (model(x) - x).square().flatten(1).sum(1), x)
+        print(f"test squared error: {error.mean:.3f} +- {error.standard_error:.3f} an image")
+        return {"test_squared_error": error.mean}
+    x = binarize(test.x, torch.Generator().manual_seed(seed)).to(device)
+    batch = (x, test.y.to(device)) if recipe.with_labels else (x,)
+    num_dims = x[0].numel()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        elbo = evaluation.evaluate_elbo(model, *batch, description="ELBO")
+        print(f"test ELBO: {elbo} ({evaluation.bits_per_dim(-elbo.mean, num_dims):.4f} bits per dimension)")
+        bound = evaluation.evaluate_importance_weighted(
+            model, *batch, num_samples=num_samples, description=f"importance-weighted, K = {num_samples}"
+        )
+    bits = evaluation.bits_per_dim(-bound.mean, num_dims)
+    print(f"test log-likelihood, importance-weighted (K = {num_samples}): {bound} ({bits:.4f} bits per dimension)")
+    return {
+        "test_elbo_nats": elbo.mean,
+        "test_importance_weighted_nats": bound.mean,
+        "num_importance_samples": num_samples,
+        "bits_per_dim": bits,
+        "evaluation_minutes": (time.monotonic() - started) / 60,
+    }
+
+
+def _save_samples(model: nn.Module, recipe: Recipe, test: Split, seed: int, path: Path) -> None:
+    """A picture of 64 samples, or of originals above reconstructions where the model cannot sample."""
+    from matplotlib.figure import Figure
+
+    from course_utils.plotting import image_grid
+
+    device = next(model.parameters()).device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
+        torch.manual_seed(seed)
+        if not recipe.has_likelihood:
+            x = test.x[:8].to(device)
+            pictures, title = torch.cat([x, model(x)]), "originals and reconstructions"
+        elif recipe.with_labels:
+            pictures, title = model.sample(64, torch.arange(64, device=device) % 8), "samples, a column for each class"
+        else:
+            pictures, title = model.sample(64), "samples"
+    axes = Figure(figsize=(5, 5 if recipe.has_likelihood else 2)).subplots()
+    image_grid(pictures.cpu(), ax=axes, num_columns=8, title=title)
+    with replacing(path) as temporary:
+        axes.figure.savefig(temporary, format="png", dpi=120, bbox_inches="tight")

@@ -1,0 +1,145 @@
+"""Widgets of the course: sliders that redraw a figure, and the figure alone where nothing could move them.
+
+`interactive_figure` joins any controls to any drawing; the other functions are drawings for it. What they return is
+shown by a notebook when it is the last value of a cell: an ipywidgets box where there is a front end, and a matplotlib
+figure where there is none (a script, or COURSE_STATIC=1, with which the course builds its notebooks).
+"""
+
+import io
+import os
+from collections.abc import Callable, Mapping
+
+import ipywidgets
+import torch
+from IPython import get_ipython
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from course_utils.plotting import compare_rows, decode_images, image_grid, latent_grid, latent_scatter
+
+
+def has_front_end() -> bool:
+    """Whether a reader could move a slider: an IPython kernel runs, and COURSE_STATIC is not 1."""
+    return os.environ.get("COURSE_STATIC") != "1" and getattr(get_ipython(), "kernel", None) is not None
+
+
+def interactive_figure(
+    draw: Callable[..., None],
+    controls: Mapping[str, ipywidgets.ValueWidget],
+    draw_static: Callable[[Figure], None] | None = None,
+    figsize: tuple[float, float] = (6.0, 3.2),
+) -> ipywidgets.Box | Figure:
+    """Return the controls above a figure that `draw(figure, **values)` draws afresh whenever one of them changes.
+
+    Args:
+        draw: draws on an empty figure, given the value of each control by its name.
+        controls: ipywidgets by name, such as {"beta": FloatSlider(...)}.
+        draw_static: what is drawn once where there is no front end; by default `draw` at the controls' first values.
+        figsize: in inches.
+    """
+    figure = Figure(figsize=figsize, dpi=80, layout="constrained")
+    values = {name: control.value for name, control in controls.items()}
+    if not has_front_end():
+        if draw_static is not None:
+            draw_static(figure)
+        else:
+            draw(figure, **values)
+        return figure
+
+    picture = ipywidgets.Image(format="png")
+
+    def redraw(_change=None) -> None:
+        figure.clear()
+        draw(figure, **{name: control.value for name, control in controls.items()})
+        png = io.BytesIO()
+        figure.savefig(png, format="png")
+        picture.value = png.getvalue()
+
+    redraw()
+    for control in controls.values():
+        control.observe(redraw, names="value")
+    return ipywidgets.VBox([*controls.values(), picture])
+
+
+def latent_explorer(
+    decode: Callable[[Tensor], Tensor],
+    z: Tensor | None = None,
+    y: Tensor | None = None,
+    latent_dim: int = 2,
+    limits: tuple[float, float] | None = None,
+) -> ipywidgets.Box | Figure:
+    """Return a slider for each latent and the image that `decode` makes of them.
+
+    With two latents the latent plane stands on the left, with the point that is decoded and, where given, the data's
+    latents z (N, 2) coloured by class y (N,). Without a front end the figure shows the plane beside a grid of decoded
+    points; with more than two latents, a row for each: this one from low to high, the others at their mean.
+
+    Args:
+        decode: maps z (N, latent_dim) to images (N, C, H, W) in [0, 1].
+        limits: the ends of all sliders; by default those of z and a tenth beyond, or -3 and 3.
+
+    Raises:
+        ValueError: z is not (N, latent_dim), or latent_dim is below 1.
+    """
+    if latent_dim < 1:
+        raise ValueError(f"latent_dim must be at least 1, got {latent_dim}")
+    if z is not None and (z.ndim != 2 or z.shape[1] != latent_dim or len(z) == 0):
+        raise ValueError(f"z must be (N, {latent_dim}), the latents of N images, got {tuple(z.shape)}")
+    z = z.detach().cpu().double() if z is not None else None
+    low, high = _limits(z, latent_dim, limits)
+    start = z.mean(0).clamp(low, high) if z is not None else (low + high) / 2
+    extent = tuple(torch.stack([low, high], dim=1)[:2].flatten().tolist())
+    names = [f"z_{index + 1}" for index in range(latent_dim)]
+
+    def draw_plane(ax) -> None:
+        if z is not None:
+            latent_scatter(z, y, ax)
+        ax.set(xlabel="$z_1$", ylabel="$z_2$", xlim=extent[:2], ylim=extent[2:])
+
+    def draw(figure: Figure, **values: float) -> None:
+        point = torch.tensor([[values[name] for name in names]], dtype=torch.float64)
+        axes = figure.subplots(1, 2) if latent_dim == 2 else [None, figure.subplots()]
+        if latent_dim == 2:
+            draw_plane(axes[0])
+            axes[0].plot(*point[0].tolist(), marker="+", markersize=16, markeredgewidth=3, color="black")
+        image_grid(decode_images(decode, point), axes[1], titles=["decoded image"])
+
+    def draw_static(figure: Figure) -> None:
+        if latent_dim == 2:
+            left, right = figure.subplots(1, 2)
+            draw_plane(left)
+            latent_grid(decode, right, extent, num_per_side=10)
+            return
+        steps = torch.linspace(0, 1, 9, dtype=torch.float64)
+        rows = {}
+        for index, name in enumerate(names):
+            path = start.repeat(len(steps), 1)
+            path[:, index] = low[index] + (high[index] - low[index]) * steps
+            rows[f"${name}$"] = decode_images(decode, path)
+        compare_rows(rows, figure.subplots(), titles=["low", *[""] * (len(steps) - 2), "high"])
+
+    controls = {
+        name: ipywidgets.FloatSlider(
+            value=start[index].item(),
+            min=low[index].item(),
+            max=high[index].item(),
+            step=(high[index] - low[index]).item() / 100,
+            description=name,
+            continuous_update=True,
+        )
+        for index, name in enumerate(names)
+    }
+    height = 3.2 if latent_dim == 2 else min(6.0, 0.6 + 0.6 * latent_dim)
+    return interactive_figure(draw, controls, draw_static, figsize=(6.4, height))
+
+
+def _limits(z: Tensor | None, latent_dim: int, limits: tuple[float, float] | None) -> tuple[Tensor, Tensor]:
+    """The ends of each slider, (latent_dim,) each."""
+    if limits is None and z is not None:
+        low, high = z.min(0).values, z.max(0).values
+        margin = 0.1 * (high - low).clamp(min=1e-3)
+        return low - margin, high + margin
+    low, high = limits if limits is not None else (-3.0, 3.0)
+    if not low < high:
+        raise ValueError(f"limits must be (low, high) with low below high, got {limits}")
+    return torch.full((latent_dim,), low, dtype=torch.float64), torch.full((latent_dim,), high, dtype=torch.float64)

@@ -1,0 +1,59 @@
+"""Folders and a local server for the tests of the data sets: no test touches the user's cache or the network."""
+
+import functools
+import http.server
+import threading
+from pathlib import Path
+
+import pytest
+
+from course_utils.data import data_folders
+
+
+@pytest.fixture
+def real_root():
+    """A function from a relative path to the first data folder that holds it; skips where none does."""
+
+    def folder_with(relative: str) -> Path:
+        for folder in data_folders():
+            if (folder / relative).exists():
+                return folder
+        pytest.skip(f"the real data set {relative} is in none of {', '.join(map(str, data_folders()))}")
+
+    return folder_with
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache folder, and no other folder to find data in."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "nothing-here"))
+    return tmp_path / "cache" / "dgm-course"
+
+
+@pytest.fixture
+def server(tmp_path):
+    """(folder, url): what is put into the folder is served at the url, on this machine only."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+        def copyfile(self, source, outputfile):
+            """Serve NAME in full, or, where there is a NAME.cut, promise NAME and send NAME.cut."""
+            cut = Path(source.name + ".cut")
+            outputfile.write(cut.read_bytes() if cut.exists() else source.read())
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever)
+        thread.start()
+        yield folder, f"http://127.0.0.1:{httpd.server_address[1]}/"
+        httpd.shutdown()
+        thread.join()
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """The relative path and content of each file in a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
