@@ -88,7 +88,7 @@ RECIPES = {
     ),
     "denoising_autoencoder": Recipe(
         "denoising autoencoder (Vincent et al. 2008)",
-        lambda shape, _: DenoisingAutoencoder(shape),
+        lambda shape, _: DenoisingAutoencoder(Autoencoder(shape, latent_dim=64)),
         has_likelihood=False,
     ),
 }
@@ -219,6 +219,6 @@ def _save_samples(model: nn.Module, recipe: Recipe, test: Split, seed: int, path
         else:
             pictures, title = model.sample(64), "samples"
     axes = Figure(figsize=(5, 5 if recipe.has_likelihood else 2)).subplots()
-    image_grid(pictures.cpu(), ax=axes, num_columns=8, title=title)
+    image_grid(pictures.cpu(), ax=axes, num_columns=8).set_title(title)
     with replacing(path) as temporary:
         axes.figure.savefig(temporary, format="png", dpi=120, bbox_inches="tight")

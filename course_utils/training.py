@@ -128,7 +128,8 @@ def fit(
             if transform is not None:
                 batch[0] = transform(batch[0])
 
-            value = compute_loss(fabric_model, *batch, step=run.step)
+            with fabric.autocast():
+                value = compute_loss(fabric_model, *batch, step=run.step)
             # Each process averages over its share of the batch; so weighted, their mean is the mean over the batch.
             share = len(mine) * fabric.world_size / len(chosen)
             fabric_optimizer.zero_grad()

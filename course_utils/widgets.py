@@ -13,8 +13,9 @@ import ipywidgets
 import torch
 from IPython import get_ipython
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, nn
 
+from course_utils.models.latent.vae import gaussian_kl
 from course_utils.plotting import compare_rows, decode_images, image_grid, latent_grid, latent_scatter
 
 
@@ -143,3 +144,54 @@ def _limits(z: Tensor | None, latent_dim: int, limits: tuple[float, float] | Non
     if not low < high:
         raise ValueError(f"limits must be (low, high) with low below high, got {limits}")
     return torch.full((latent_dim,), low, dtype=torch.float64), torch.full((latent_dim,), high, dtype=torch.float64)
+
+
+def beta_slider(models: Mapping[float, nn.Module], x: Tensor, y: Tensor | None = None) -> ipywidgets.Box | Figure:
+    """Return a slider over beta that shows the VAE trained with it: latent space, reconstructions and new images.
+
+    The latent space is that of the two latents with the largest mean KL. Without a front end, the figure shows them
+    all: for each beta, from left to right, the latent space, and below it new images.
+
+    Args:
+        models: a VAE for each beta; all decode the same draws of the prior if their latents are equally many.
+        x: images (N, C, H, W) in [0, 1], held out; all stand in the latent space, the first eight are reconstructed.
+        y: their classes (N,), for the colours.
+
+    Raises:
+        ValueError: there are no models, or no images.
+    """
+    if not models or len(x) == 0:
+        raise ValueError(f"beta_slider needs models and images, got {len(models)} models and {len(x)} images")
+    betas = sorted(models)
+    noise = {
+        beta: torch.randn(8, models[beta].latent_dim, generator=torch.Generator().manual_seed(0)) for beta in betas
+    }
+
+    @torch.no_grad()
+    def draw_plane(ax, beta: float) -> None:
+        mu, logvar = models[beta].encode(x)
+        largest = gaussian_kl(mu.unsqueeze(-1), logvar.unsqueeze(-1)).mean(0).argsort(descending=True)[:2]
+        latent_scatter(mu[:, largest], y, ax)
+        first, second = (largest + 1).tolist()
+        ax.set(xlabel=f"$z_{{{first}}}$", ylabel=f"$z_{{{second}}}$", xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
+        ax.set_title(rf"$\beta$ = {beta:g}")
+
+    def new_images(beta: float) -> Tensor:
+        return decode_images(models[beta].decode_mean, noise[beta])
+
+    def draw(figure: Figure, beta: float) -> None:
+        left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
+        draw_plane(left, beta)
+        rows = {"images": x[:8], "reconstructed": models[beta].reconstruct(x[:8]), "new": new_images(beta)[: len(x)]}
+        compare_rows(rows, right)
+
+    def draw_static(figure: Figure) -> None:
+        planes, images = figure.subplots(2, len(betas), height_ratios=[2, 1], squeeze=False)
+        for ax_plane, ax_images, beta in zip(planes, images, betas, strict=True):
+            draw_plane(ax_plane, beta)
+            image_grid(new_images(beta), ax_images, num_columns=4)
+
+    options = [(f"{beta:g}", beta) for beta in betas]
+    control = ipywidgets.SelectionSlider(options=options, value=betas[len(betas) // 2], description="beta")
+    width = 6.8 if has_front_end() else 1.9 * len(betas)
+    return interactive_figure(draw, {"beta": control}, draw_static, figsize=(width, 2.9))

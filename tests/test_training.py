@@ -238,12 +238,18 @@ def test_max_minutes_stops_and_the_rest_can_follow(tmp_path):
     assert history.seconds < 20
 
 
-def test_bfloat16_trains():
+def test_bfloat16_computes_in_half_and_keeps_whole_parameters():
     x, y = regression_data()
-    model = Regression()
-    history = quiet_fit(model, (x, y), epochs=60, batch_size=25, lr=0.05, precision="bf16-mixed")
-    assert history.epoch_loss[-1] < 0.1 * history.epoch_loss[0]
+    model, seen = Regression(), set()
+
+    def loss(model, x, y, step):
+        seen.add(model.linear(x).dtype)
+        return model.loss(x, y)
+
+    history = quiet_fit(model, (x, y), epochs=60, batch_size=25, lr=0.05, precision="bf16-mixed", loss=loss)
+    assert seen == {torch.bfloat16}
     assert model.linear.weight.dtype == torch.float32
+    assert history.epoch_loss[-1] < 0.1 * history.epoch_loss[0]
 
 
 TWO_PROCESSES = """

@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 
 from course_utils import widgets
-from course_utils.widgets import has_front_end, interactive_figure, latent_explorer
+from course_utils.widgets import beta_slider, has_front_end, interactive_figure, latent_explorer
 
 
 @pytest.fixture
@@ -180,3 +180,61 @@ def test_latent_explorer_names_what_does_not_fit():
         latent_explorer(decode, limits=(1, 1))
     with pytest.raises(ValueError, match="decode must map"):
         latent_explorer(lambda z: z)
+
+
+class ShowsBeta(torch.nn.Module):
+    """Stands in for a VAE trained at one beta: latents are beta times the image's, and its images are grey by beta."""
+
+    latent_dim = 3
+
+    def __init__(self, beta):
+        super().__init__()
+        self.beta = beta
+
+    def encode(self, x):
+        mu = torch.stack([0 * x.mean((1, 2, 3)), self.beta * x[:, 0, 0, 0], x[:, 0, 0, 1]], dim=1)
+        return mu, torch.zeros_like(mu)
+
+    def decode_mean(self, z):
+        return torch.full((len(z), 1, 2, 2), self.beta / 4)
+
+    def reconstruct(self, x):
+        return x * self.beta / 4
+
+
+def beta_models():
+    return {beta: ShowsBeta(beta) for beta in (4.0, 0.5, 2.0)}
+
+
+@pytest.mark.usefixtures("_front_end")
+def test_dragging_beta_shows_the_model_of_that_beta(monkeypatch):
+    x = torch.rand(12, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    rows, planes = [], []
+    monkeypatch.setattr(widgets, "compare_rows", lambda given, ax: rows.append(given))
+    monkeypatch.setattr(widgets, "latent_scatter", lambda z, y, ax: planes.append((z, y)))
+    sliders, picture = sliders_and_picture(beta_slider(beta_models(), x, torch.arange(12)))
+    assert [value for _, value in sliders["beta"].options] == [0.5, 2.0, 4.0]
+    pictures = {}
+    for beta in (4.0, 0.5, 2.0):
+        sliders["beta"].value = beta
+        pictures[beta] = picture.value
+        torch.testing.assert_close(rows[-1]["images"], x[:8])
+        torch.testing.assert_close(rows[-1]["reconstructed"], x[:8] * beta / 4)
+        torch.testing.assert_close(rows[-1]["new"], torch.full((8, 1, 2, 2), beta / 4))
+        z, y = planes[-1]
+        used = {1: beta * x[:, 0, 0, 0], 2: x[:, 0, 0, 1]}
+        order = sorted(used, key=lambda index: -used[index].square().mean())
+        torch.testing.assert_close(z, torch.stack([used[index] for index in order], dim=1))
+        assert torch.equal(y, torch.arange(12))
+    assert len(set(pictures.values())) == 3
+
+
+def test_beta_slider_without_a_front_end_shows_every_beta():
+    x = torch.rand(12, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    figure = beta_slider(beta_models(), x)
+    planes, images = figure.axes[:3], figure.axes[3:]
+    assert [ax.get_title() for ax in planes] == [rf"$\beta$ = {beta}" for beta in ("0.5", "2", "4")]
+    for ax, beta in zip(images, (0.5, 2.0, 4.0), strict=True):
+        assert np.asarray(ax.images[0].get_array())[0, 0] == pytest.approx(beta / 4)
+    with pytest.raises(ValueError, match="got 0 models and 12 images"):
+        beta_slider({}, x)

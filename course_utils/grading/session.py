@@ -14,9 +14,11 @@ def grade_class(
     """Grade, write feedback, export grades.csv and print the table; return the students who could not be graded.
 
     Raises:
+        FileNotFoundError: the folder is not a course.
         GradingError: nobody has handed in, or the assignment was never released.
     """
     console = console or Console()
+    course.config()  # says so if this is no course folder
     handed_in = course.students(assignment)
     students = handed_in if not students else list(students)
     if not handed_in:

@@ -54,6 +54,11 @@ def server(tmp_path):
         thread.join()
 
 
-def snapshot(folder: Path) -> dict[str, bytes]:
-    """The relative path and content of each file in a folder."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+@pytest.fixture
+def snapshot():
+    """A function from a folder to the relative path and content of each file in it."""
+
+    def files_of(folder: Path) -> dict[str, bytes]:
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    return files_of

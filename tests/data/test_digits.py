@@ -27,7 +27,12 @@ def test_splits_are_disjoint_and_cover():
 def test_split_is_the_same_each_time_and_mixes_the_classes():
     first, again = load("digits"), load("digits")
     assert all(torch.equal(a.x, b.x) and torch.equal(a.y, b.y) for a, b in zip(first[2:], again[2:], strict=True))
-    assert split_indices()[0][:4].tolist() == [1081, 1707, 927, 713]  # a frozen stream: the same test set in each version
+    assert split_indices()[0][:4].tolist() == [
+        1081,
+        1707,
+        927,
+        713,
+    ]  # a frozen stream: the same test set in each version
     for split in first[2:]:
         counts = split.y.bincount(minlength=10) / len(split.y)
         assert (counts - 0.1).abs().max() < 5 * (0.1 * 0.9 / len(split.y)) ** 0.5
@@ -45,7 +50,9 @@ def test_enlarged_digits_keep_their_ink_and_their_place():
     assert (enlarged_ink.mean() / ink.mean() - 1).abs() < 0.03
     # Averaged back over the area of each old pixel, the enlarged image is the old one, not its mirror or transpose.
     back = torch.nn.functional.adaptive_avg_pool2d(resize(small.test.x, 64), 8)
-    assert (back - small.test.x).abs().mean() < 0.03
+    assert (back - small.test.x).abs().mean() < 0.06
+    for wrong in (back.flip(2), back.flip(3), back.mT, back.roll(1, dims=3)):
+        assert (wrong - small.test.x).abs().mean() > 0.12
     assert torch.equal(large.test.y, small.test.y)
 
 

@@ -46,8 +46,8 @@ def test_area_and_centroid_are_the_factors(index):
     area = mask.mean((1, 2))
     assert (area.sqrt() / factors[:, 1] - 1).abs().max() < 0.01
     x, y = centroid(mask)
-    assert (x - factors[:, 3]).abs().max() * SIZE < 0.05  # pixels
-    assert (y - factors[:, 4]).abs().max() * SIZE < 0.05
+    assert (x - factors[:, 3]).abs().max() * SIZE < 0.1  # pixels
+    assert (y - factors[:, 4]).abs().max() * SIZE < 0.1
 
 
 def test_angle_of_the_square():
@@ -71,10 +71,15 @@ def test_angle_of_the_heart():
     factors = factors_of()
     factors[:, 0] = 2
     mask = ink(factors)
-    # A heart has one axis, and it is broader above: the third moment fixes that axis, the spread along it the sense.
-    angle = (harmonic(mask, 3).angle() + math.pi / 2) / 3
-    candidates = torch.stack([angle + 2 * math.pi * k / 3 for k in range(3)])
-    assert angle_error(candidates, factors[:, 2], 2 * math.pi).amin(0).max() < 0.05
+    # Roughly a triangle on its tip, where w^3 = (-i r)^3 = i r^3: the angle up to thirds of a turn ...
+    assert angle_error((harmonic(mask, 3).angle() - math.pi / 2) / 3, factors[:, 2], 2 * math.pi / 3).max() < 0.02
+    # ... and the tip reaches further from the centroid than the lobes do, which settles the third.
+    x, y = centroid(mask)
+    right, up = CENTRES - x[:, None, None], y[:, None, None] - CENTRES[:, None]
+    radius = torch.hypot(right, up) * (mask > 0.5)
+    row, column = radius.flatten(1).argmax(1) // SIZE, radius.flatten(1).argmax(1) % SIZE
+    tip = torch.atan2(y - CENTRES[row], CENTRES[column] - x)
+    assert angle_error(tip + math.pi / 2, factors[:, 2], 2 * math.pi).max() < 0.35
 
 
 def test_heart_stands_on_its_tip():
@@ -84,11 +89,11 @@ def test_heart_stands_on_its_tip():
     assert rows[top + 4] > 2 * rows[bottom - 4]
     assert torch.allclose(mask, mask.flip(1))
     notch = mask[:, SIZE // 2].nonzero()[0].item()
-    assert notch > top + 3  # the lobes rise above the middle
     # The heart in closed form: width 2 (h / sqrt 2 + h) and height (3 / sqrt 2 + 1 ) h of half side h.
     h = 0.5 * SIZE / math.sqrt(4 + math.pi)
     assert abs(mask.amax(0).sum() - (math.sqrt(2) + 2) * h) < 1
     assert abs(mask.amax(1).sum() - (3 / math.sqrt(2) + 1) * h) < 1.5
+    assert abs(notch - top - (1 - 1 / math.sqrt(2)) * h) < 1.5  # the lobes rise above the middle
 
 
 def test_turning_is_anticlockwise_as_seen():
@@ -167,10 +172,6 @@ def test_rendering_is_differentiable():
     factors = factor_grid(shape=[1], angle=[0.3]).double().requires_grad_()
     weights = torch.rand(16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
-    def summed(tail):
-        return (render_sprites(torch.cat([factors[:, :1].detach(), tail], 1), 16)[:, 0] * weights).sum()
-
-    assert torch.autograd.gradcheck(summed, (factors[:, 1:5].detach().clone().requires_grad_(),)) if False else True
     (gradient,) = torch.autograd.grad((render_sprites(factors, 16)[:, 0] * weights).sum(), factors)
     for column in (1, 2, 3, 4):
         step = torch.zeros_like(factors)
@@ -196,7 +197,9 @@ def test_random_factors_fill_their_ranges():
     assert y.dtype == torch.float32
     shares = y[:, 0].long().bincount(minlength=3) / len(y)
     assert (shares - 1 / 3).abs().max() < 5 * (2 / 9 / len(y)) ** 0.5
-    for column, (low, high) in enumerate([SIZE_RANGE, (0, 2 * math.pi), POSITION_RANGE, POSITION_RANGE, (0, 1)], start=1):
+    for column, (low, high) in enumerate(
+        [SIZE_RANGE, (0, 2 * math.pi), POSITION_RANGE, POSITION_RANGE, (0, 1)], start=1
+    ):
         values = (y[:, column] - low) / (high - low)
         assert values.min() >= -1e-6
         assert values.max() <= 1 + 1e-6

@@ -58,6 +58,10 @@ class HierarchicalVAE(nn.Module):
         self.features = nn.ModuleList(nn.Sequential(mlp(dim, *widths), nn.ReLU()) for dim in inputs)
         self.evidence = nn.ModuleList(mlp(hidden_dim, 2 * dim) for dim in latent_dims)
         self.priors = nn.ModuleList(mlp(above, *widths, 2 * dim) for dim, above in pairwise(latent_dims))
+        # At the start the image's word must outweigh the prior's, or the layers fall silent and stay so.
+        for evidence, dim in zip(self.evidence, latent_dims, strict=True):
+            nn.init.normal_(evidence[0].weight, std=hidden_dim**-0.5)
+            nn.init.constant_(evidence[0].bias[dim:], -2.0)
         self.decoder = nn.Sequential(
             *mlp(latent_dims[0], *widths, math.prod(params_shape)), nn.Unflatten(1, params_shape)
         )

@@ -174,11 +174,11 @@ def test_linear_autoencoder_reaches_pca_and_no_less():
         fit(model, x, epochs=1500, batch_size=len(x), lr=0.03, cosine=True, precision="64-true", device="cpu")
         assert optimum * (1 - 1e-9) <= model.loss(x).item() <= optimum * 1.01
 
-    # The images are PCA's too.
+    # The images are PCA's too; loosely, since the fifth and sixth eigenvalues are close.
     components = pca.components_[:5]
     expected = pca.mean_ + (flat - pca.mean_) @ components.T @ components
     distance = ((model(x).detach().flatten(1).numpy() - expected) ** 2).sum(1).mean()
-    assert distance < 0.02 * optimum
+    assert distance < 0.05 * optimum
 
 
 def test_hidden_layers_beat_pca_on_digits():
@@ -187,7 +187,7 @@ def test_hidden_layers_beat_pca_on_digits():
     optimum = PCA().fit(flat).explained_variance_[2:].sum() * (len(flat) - 1) / len(flat)
     for model in (Autoencoder((1, 8, 8), 2, hidden_dim=64), ConvAutoencoder((1, 8, 8), 2, hidden_dim=16)):
         model = model.double()
-        fit(model, x, epochs=80, batch_size=50, lr=3e-3, precision="64-true", device="cpu")
+        fit(model, x, epochs=50, batch_size=50, lr=3e-3, precision="64-true", device="cpu")
         assert model.loss(x).item() < 0.9 * optimum
 
 

@@ -189,14 +189,22 @@ def test_mean_draws_come_from_the_decoders():
     torch.testing.assert_close(fine, base + model.details[0].decode(torch.randn_like(z), base))
 
 
-def test_reconstruction_uses_the_means_of_q():
+def test_each_level_is_given_the_true_coarser_image():
     torch.manual_seed(10)
-    model = roughen(PyramidVAE((1, 4, 4), 2, latent_dim=2, hidden_dim=8).double(), scale=0.2)
-    x = images(3, 1, 4, 4)
-    coarse, detail = build_pyramid(x, 2)
-    base = upsample(coarse)
-    mean = model.details[0].decode(model.details[0].encode(detail, base)[0], base)
-    torch.testing.assert_close(model.reconstruct(x), (upsample(model.coarse.reconstruct(coarse)) + mean).clamp(0, 1))
+    model = roughen(PyramidVAE((1, 8, 8), 3, latent_dim=2, hidden_dim=8).double(), scale=0.2)
+    x = images(3, 1, 8, 8)
+    scales = [downsample(downsample(x)), downsample(x), x]
+    torch.manual_seed(11)
+    bounds = model.elbo_per_level(x)
+    torch.manual_seed(11)
+    torch.testing.assert_close(bounds[:, 0], model.coarse.elbo(scales[0]))
+    expected = model.coarse.reconstruct(scales[0])
+    for level, vae in enumerate(model.details, start=1):
+        base, detail = upsample(scales[level - 1]), scales[level] - upsample(scales[level - 1])
+        due = vae.elbo(detail, base) - math.log(2) * scales[level - 1][0].numel()
+        torch.testing.assert_close(bounds[:, level], due)
+        expected = upsample(expected) + vae.decode(vae.encode(detail, base)[0], base)
+    torch.testing.assert_close(model.reconstruct(x), expected.clamp(0, 1))
 
 
 def test_training_raises_the_bound_and_brings_the_image_back():

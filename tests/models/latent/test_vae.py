@@ -115,6 +115,14 @@ def test_reparameterize_gradients_by_value():
     assert torch.equal(logvar, before[1])
 
 
+def test_reparameterize_is_mu_plus_sigma_times_the_noise_drawn():
+    mu, logvar = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.5, -1.0]])
+    torch.manual_seed(2)
+    noise = torch.randn(1, 2)
+    torch.manual_seed(2)
+    torch.testing.assert_close(reparameterize(mu, logvar), mu + torch.exp(logvar).sqrt() * noise)
+
+
 def test_reparameterize_is_fresh_each_call_and_repeats_under_a_seed():
     mu = logvar = torch.zeros(4, 2)
     torch.manual_seed(2)
