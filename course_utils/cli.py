@@ -132,10 +132,18 @@ def demo(
     """Grade a small example class: release, nine submissions, feedback, grades, gradebook."""
     from course_utils.grading import demo as example
 
-    raise typer.Exit(0 if example.run(folder.resolve()) else 1)
+    try:
+        went_well = example.run(folder.resolve())
+    except FileExistsError as error:
+        _stop(str(error))
+    raise typer.Exit(0 if went_well else 1)
 
 
 def _stop(message: str) -> None:
     """End with one sentence instead of a traceback."""
     typer.echo(f"course: {message}", err=True)
     sys.exit(1)
+
+
+if __name__ == "__main__":
+    app()

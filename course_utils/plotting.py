@@ -10,14 +10,19 @@
 Images are (N, C, H, W) with C = 1 (grey) or 3 (colour), in [0, 1]; tensors of any device, or arrays.
 """
 
+import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from IPython import get_ipython
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from PIL import Image
 from torch import Tensor, nn
 
 # Okabe and Ito's colours for lines, a "safe" qualitative set for classes: colour-blind readers tell both apart.
@@ -49,6 +54,9 @@ def use_course_style() -> None:
             "image.interpolation": "nearest",
         }
     )
+    if get_ipython() is not None:
+        plt.switch_backend(matplotlib.get_backend())  # a notebook's backend, once loaded, sets a format of its own
+        get_ipython().display_formatter.formatters["image/png"].for_type(Figure, small_png)
 
 
 def image_grid(
@@ -274,3 +282,12 @@ def _axes(ax: Axes | None, width: float, height: float) -> Axes:
         return ax
     scale = min(6.0 / width, 4.5 / height)
     return plt.subplots(figsize=(max(2.0, width * scale), max(1.2, height * scale)), layout="constrained")[1]
+
+
+def small_png(figure: Figure, num_colors: int = 96) -> bytes:
+    """Return the figure as a PNG of at most `num_colors` colours: about a quarter of the bytes, for the same look."""
+    rendered, reduced = io.BytesIO(), io.BytesIO()
+    figure.savefig(rendered, format="png", dpi=figure.dpi, bbox_inches="tight")
+    picture = Image.open(rendered).convert("RGB")
+    picture.quantize(num_colors, method=Image.Quantize.FASTOCTREE).save(reduced, format="png", optimize=True)
+    return reduced.getvalue()

@@ -1,5 +1,7 @@
 """What is drawn is the data: every pixel and point where it belongs."""
 
+import io
+
 import matplotlib
 
 matplotlib.use("agg")
@@ -18,6 +20,7 @@ from course_utils.plotting import (
     latent_grid,
     latent_scatter,
     loss_curve,
+    small_png,
     use_course_style,
 )
 from course_utils.training import History
@@ -264,3 +267,29 @@ def test_course_style_keeps_figures_small():
     use_course_style()
     assert plt.rcParams["figure.dpi"] <= 100
     assert plt.rcParams["image.interpolation"] == "nearest"
+
+
+def test_small_png_is_smaller_and_looks_the_same():
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(300) % 10
+    ax = latent_scatter(torch.randn(300, 2, generator=generator), y)
+    full = io.BytesIO()
+    ax.figure.savefig(full, format="png", dpi=ax.figure.dpi, bbox_inches="tight")
+    small = small_png(ax.figure)
+    assert len(small) < 0.6 * len(full.getvalue())
+    as_drawn, reduced = plt.imread(full)[..., :3], plt.imread(io.BytesIO(small))[..., :3]
+    assert as_drawn.shape == reduced.shape
+    assert np.abs(as_drawn - reduced).mean() < 0.01
+
+
+def test_notebooks_show_small_pngs(monkeypatch):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from course_utils import plotting
+
+    shell = InteractiveShell()
+    monkeypatch.setattr(plotting, "get_ipython", lambda: shell)
+    use_course_style()
+    figure = plt.figure()
+    shown, _ = shell.display_formatter.format(figure)
+    assert shown["image/png"] == small_png(figure)

@@ -1,6 +1,7 @@
 """Images of zeros and ones: drawn anew for each batch, or drawn once for all (the static set of the NLL tables)."""
 
 import hashlib
+import io
 import os
 import zipfile
 import zlib
@@ -104,10 +105,11 @@ def _read_text(path: Path, due: str) -> Tensor:
 def _read_packed(path: Path) -> list[Tensor]:
     """Read train, valid and test, each uint8 (N, 98) with eight pixels a byte."""
     splits = []
+    content = io.BytesIO(path.read_bytes())  # first, so that what fails below is the content and not the disk
     try:
-        with np.load(path) as packed:
+        with np.load(content) as packed:
             bits = {split: np.unpackbits(packed[split], axis=1) for split in TEXT_SHA256}
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise damaged(path, f"it cannot be read as packed splits ({error}; {path.stat().st_size:,} bytes)") from error
     for split, due in TEXT_SHA256.items():
         text = np.full((len(bits[split]), 2 * bits[split].shape[1]), ord(" "), np.uint8)

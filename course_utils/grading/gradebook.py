@@ -111,6 +111,7 @@ def table(title: str, class_rows: list[Row], root: Path) -> Table:
             f"{row.points:g}/{row.max_points:g}",
             "\n".join([*_merged(wrong), f"[dim]{feedback}[/dim]"]),
         )
+    result.caption_justify = "left"
     result.caption = "  ".join(f"{number} {name}" for number, name in enumerate(names, start=1))
     return result
 

@@ -1,5 +1,6 @@
 """The instructor's steps, release, grade, feedback, export, through nbgrader's own API and our configuration."""
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins.export import CsvExportPlugin
+from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
@@ -67,8 +69,10 @@ def grade(
     api, failures = course.api(), {}
     for student in course.students(assignment) if students is None else students:
         try:
-            _demand(api.autograde(assignment, student), f"grading {student}")
-            _demand(api.generate_feedback(assignment, student), f"the feedback of {student}")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SAWarning)  # about nbgrader's own queries
+                _demand(api.autograde(assignment, student), f"grading {student}")
+                _demand(api.generate_feedback(assignment, student), f"the feedback of {student}")
             error = ""
         except GradingError as problem:
             error = failures[student] = str(problem)

@@ -14,11 +14,13 @@ from course_utils.data import data_folders
 def real_root():
     """A function from a relative path to the first data folder that holds it; skips where none does."""
 
+    folders = data_folders()  # now: another fixture may hide them
+
     def folder_with(relative: str) -> Path:
-        for folder in data_folders():
+        for folder in folders:
             if (folder / relative).exists():
                 return folder
-        pytest.skip(f"the real data set {relative} is in none of {', '.join(map(str, data_folders()))}")
+        pytest.skip(f"the real data set {relative} is in none of {', '.join(map(str, folders))}")
 
     return folder_with
 
@@ -47,7 +49,7 @@ def server(tmp_path):
             outputfile.write(cut.read_bytes() if cut.exists() else source.read())
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever)
+        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield folder, f"http://127.0.0.1:{httpd.server_address[1]}/"
         httpd.shutdown()

@@ -122,7 +122,7 @@ def test_text_and_packed_forms_give_the_same_tensors(small, tmp_path):
 
 
 def test_other_sizes_are_refused(small):
-    with pytest.raises(ValueError, match="28x28.*size=32"):
+    with pytest.raises(ValueError, match=r"28x28.*size=32"):
         load("binarized_mnist", size=32)
 
 
@@ -135,7 +135,7 @@ def test_damaged_text_is_named_and_stays(small, tmp_path, damage, snapshot):
     ]
     put_texts(tmp_path / "mine", texts | {"valid": bad})
     before = snapshot(tmp_path)
-    with pytest.raises(DamagedDataError, match="binarized_mnist_valid.amat is damaged") as caught:
+    with pytest.raises(DamagedDataError, match=r"binarized_mnist_valid\.amat is damaged") as caught:
         load("binarized_mnist", root=tmp_path / "mine")
     assert isinstance(caught.value, OSError)
     for part in (hashlib.sha256(bad).hexdigest(), hashlib.sha256(good).hexdigest(), f"{len(bad):,} bytes"):
@@ -170,12 +170,12 @@ def test_damaged_packed_file_is_named_and_stays(small, tmp_path, damage, snapsho
 
 
 def test_each_byte_of_a_packed_file_may_be_wrong(small, tmp_path):
-    """A flipped byte anywhere gives the right pixels (it was in a time stamp, say) or DamagedDataError, nothing else."""
+    """A flipped byte gives the right pixels (it was in a time stamp, say) or DamagedDataError, nothing else."""
     bits, _ = small
     put_packed(tmp_path / "mine", bits)
     path = tmp_path / "mine" / "binarized_mnist.npz"
     good, named = path.read_bytes(), 0
-    for position in range(0, len(good), 7):
+    for position in range(0, len(good), 3):
         path.write_bytes(good[:position] + bytes([good[position] ^ 255]) + good[position + 1 :])
         try:
             images = load("binarized_mnist", root=tmp_path / "mine", download=False)
@@ -183,7 +183,7 @@ def test_each_byte_of_a_packed_file_may_be_wrong(small, tmp_path):
             named += 1
         else:
             assert np.array_equal(images.test.x.numpy().reshape(-1, 784), bits["test"])
-    assert named > 0.8 * len(good) / 7
+    assert named > 0.8 * len(good) / 3
 
 
 # Its download, from a server on this machine.
@@ -214,7 +214,7 @@ def test_no_download_when_told_not_to(source, cache):
 def test_truncated_download_is_named_and_nothing_is_kept(source, small, cache, snapshot):
     text = small[1]["valid"]
     (source / "binarized_mnist_valid.amat.cut").write_bytes(text[:1000])
-    with pytest.raises(DamagedDataError, match="binarized_mnist_valid.amat is damaged: 1,000 bytes"):
+    with pytest.raises(DamagedDataError, match=r"binarized_mnist_valid\.amat is damaged: 1,000 bytes"):
         load("binarized_mnist")
     assert set(snapshot(cache)) == {"binarized_mnist_train.amat"}  # the whole one; no half of another
     (source / "binarized_mnist_valid.amat.cut").unlink()
@@ -226,7 +226,7 @@ def test_a_python_that_reports_a_truncated_body_gives_the_same_error(source, cac
         raise http.client.IncompleteRead(b"0 1 0")
 
     monkeypatch.setattr(http.client.HTTPResponse, "read", read)
-    with pytest.raises(DamagedDataError, match="binarized_mnist_train.amat is damaged: 5 bytes"):
+    with pytest.raises(DamagedDataError, match=r"binarized_mnist_train\.amat is damaged: 5 bytes"):
         load("binarized_mnist")
     assert snapshot(cache) == {}
 
@@ -234,7 +234,7 @@ def test_a_python_that_reports_a_truncated_body_gives_the_same_error(source, cac
 def test_wrong_file_is_named_and_nothing_is_kept(source, small, cache, snapshot):
     wrong = b"<html>The page has moved.</html>"
     (source / "binarized_mnist_train.amat").write_bytes(wrong)
-    with pytest.raises(DamagedDataError, match="binarized_mnist_train.amat") as caught:
+    with pytest.raises(DamagedDataError, match=r"binarized_mnist_train\.amat") as caught:
         load("binarized_mnist")
     assert hashlib.sha256(wrong).hexdigest() in str(caught.value)
     assert module.TEXT_SHA256["train"] in str(caught.value)
@@ -250,7 +250,7 @@ def test_file_that_the_server_lacks_says_where_to_put_it(source, cache, snapshot
 
 def test_no_network_says_where_to_put_the_files(small, cache, monkeypatch, snapshot):
     monkeypatch.setattr(module, "URL", "http://127.0.0.1:9/")
-    with pytest.raises(DataNotFoundError, match="download failed: .*refused"):
+    with pytest.raises(DataNotFoundError, match=r"download failed: .*refused"):
         load("binarized_mnist")
     assert snapshot(cache) == {}
 
@@ -268,7 +268,7 @@ def test_silent_network_counts_as_absent(small, server, cache, monkeypatch, snap
 
 def test_damaged_file_in_the_cache_is_not_overwritten_by_a_download(source, small, cache):
     put_texts(cache, {"train": b"half a fi"})
-    with pytest.raises(DamagedDataError, match="binarized_mnist_train.amat is damaged"):
+    with pytest.raises(DamagedDataError, match=r"binarized_mnist_train\.amat is damaged"):
         load("binarized_mnist")
     assert (cache / "binarized_mnist_train.amat").read_bytes() == b"half a fi"
 

@@ -141,7 +141,7 @@ def test_bad_download_is_named_and_nothing_is_kept(source, small, cache, how, sn
     good = small[2]["archive"]["cifar-10-python.tar.gz"]
     bad = good[:100] if how == "truncated" else b"<html>The page has moved.</html>"
     (source / ("cifar-10-python.tar.gz" + (".cut" if how == "truncated" else ""))).write_bytes(bad)
-    with pytest.raises(DamagedDataError, match="download of cifar-10-python.tar.gz is damaged") as caught:
+    with pytest.raises(DamagedDataError, match=r"download of cifar-10-python\.tar\.gz is damaged") as caught:
         load("cifar10")
     assert md5(good) in str(caught.value)
     assert md5(bad) in str(caught.value)
@@ -150,7 +150,7 @@ def test_bad_download_is_named_and_nothing_is_kept(source, small, cache, how, sn
 
 def test_absent_network_says_where_to_put_the_files(small, cache, monkeypatch, snapshot):
     monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/cifar-10-python.tar.gz")
-    with pytest.raises(DataNotFoundError, match="download failed: .*refused"):
+    with pytest.raises(DataNotFoundError, match=r"download failed: .*refused"):
         load("cifar10")
     assert snapshot(cache) == {}
 

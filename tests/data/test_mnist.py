@@ -109,7 +109,7 @@ def test_size_resizes(small, tmp_path):
 def test_damaged_file_is_named_and_stays(small, tmp_path, cache, packed, damage, snapshot):
     name, _, files, archives = small
     good = dict(archives if packed else files)
-    file = [name for name in good if name.startswith("t10k-images")][0]
+    file = next(name for name in good if name.startswith("t10k-images"))
     content = good[file]
     bad = {"cut": content[:-7], "flipped": content[:-1] + bytes([content[-1] ^ 1]), "empty": b""}[damage]
     put(tmp_path / "mine", name, good | {file: bad})
@@ -170,7 +170,7 @@ def test_bad_download_is_named_and_nothing_is_kept(source, small, cache, how, sn
     good = archives["t10k-images-idx3-ubyte.gz"]
     bad = good[:100] if how == "truncated" else b"<html>The page has moved.</html>"
     (source / ("t10k-images-idx3-ubyte.gz" + (".cut" if how == "truncated" else ""))).write_bytes(bad)
-    with pytest.raises(DamagedDataError, match="download of t10k-images-idx3-ubyte.gz is damaged") as caught:
+    with pytest.raises(DamagedDataError, match=r"download of t10k-images-idx3-ubyte\.gz is damaged") as caught:
         load(name)
     assert hashlib.md5(good).hexdigest() in str(caught.value)
     assert f"{len(bad):,} bytes" in str(caught.value)
