@@ -52,7 +52,7 @@ def warmed_up(model: nn.Module, *batch: Tensor, step: int) -> Tensor:
     return model.loss(*batch, beta=beta_schedule(step, WARMUP_STEPS))
 
 
-LONG = {"epochs": 60, "batch_size": 128, "lr": 1e-3, "cosine": True}
+LONG = {"epochs": 40, "batch_size": 128, "lr": 1e-3, "cosine": True}
 
 RECIPES = {
     "vae": Recipe(

@@ -130,8 +130,8 @@ def latent_explorer(
         )
         for index, name in enumerate(names)
     }
-    height = 3.2 if latent_dim == 2 else min(6.0, 0.6 + 0.6 * latent_dim)
-    return interactive_figure(draw, controls, draw_static, figsize=(6.4, height))
+    height = 3.6 if latent_dim == 2 else min(6.0, 0.6 + 0.6 * latent_dim)
+    return interactive_figure(draw, controls, draw_static, figsize=(7.2, height))
 
 
 def _limits(z: Tensor | None, latent_dim: int, limits: tuple[float, float] | None) -> tuple[Tensor, Tensor]:
@@ -174,6 +174,9 @@ def beta_slider(models: Mapping[float, nn.Module], x: Tensor, y: Tensor | None =
         latent_scatter(mu[:, largest], y, ax)
         first, second = (largest + 1).tolist()
         ax.set(xlabel=f"$z_{{{first}}}$", ylabel=f"$z_{{{second}}}$", xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
+        ax.set(xticks=(-3, 0, 3), yticks=(-3, 0, 3))
+        for name in ax.texts:
+            name.set_fontsize("small")
         ax.set_title(rf"$\beta$ = {beta:g}")
 
     def new_images(beta: float) -> Tensor:
@@ -193,5 +196,5 @@ def beta_slider(models: Mapping[float, nn.Module], x: Tensor, y: Tensor | None =
 
     options = [(f"{beta:g}", beta) for beta in betas]
     control = ipywidgets.SelectionSlider(options=options, value=betas[len(betas) // 2], description="beta")
-    width = 6.8 if has_front_end() else 1.9 * len(betas)
+    width = 6.8 if has_front_end() else 1.6 * len(betas)
     return interactive_figure(draw, {"beta": control}, draw_static, figsize=(width, 2.9))

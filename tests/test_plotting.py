@@ -277,9 +277,24 @@ def test_small_png_is_smaller_and_looks_the_same():
     ax.figure.savefig(full, format="png", dpi=ax.figure.dpi, bbox_inches="tight")
     small = small_png(ax.figure)
     assert len(small) < 0.6 * len(full.getvalue())
-    as_drawn, reduced = plt.imread(full)[..., :3], plt.imread(io.BytesIO(small))[..., :3]
+    as_drawn, reduced = plt.imread(io.BytesIO(full.getvalue()))[..., :3], plt.imread(io.BytesIO(small))[..., :3]
     assert as_drawn.shape == reduced.shape
     assert np.abs(as_drawn - reduced).mean() < 0.01
+
+
+def test_small_png_gives_greys_no_tint():
+    _, (left, right) = plt.subplots(1, 2)
+    latent_scatter(torch.randn(200, 2), torch.arange(200) % 10, left)
+    image_grid(torch.linspace(0, 1, 64).view(1, 1, 8, 8), right)
+    full = io.BytesIO()
+    left.figure.savefig(full, format="png", dpi=left.figure.dpi, bbox_inches="tight")
+    as_drawn = plt.imread(io.BytesIO(full.getvalue()))[..., :3]
+    reduced = plt.imread(io.BytesIO(small_png(left.figure)))[..., :3]
+    grey = np.ptp(as_drawn, axis=2) == 0
+    assert grey.mean() > 0.5
+    assert np.ptp(reduced[grey], axis=1).max() == 0
+    np.testing.assert_allclose(reduced[grey], as_drawn[grey], atol=0.5 / 32 + 2 / 255)
+    assert (reduced[as_drawn.min(2) == 1] == 1).all()
 
 
 def test_notebooks_show_small_pngs(monkeypatch):

@@ -71,6 +71,6 @@ def load(name: str, *, size: int | None = None, root: str | os.PathLike | None =
             return load_binarized_mnist(root, download)
         case "sprites":
             return load_sprites(size)
-    nearest = difflib.get_close_matches(str(name).lower().replace("-", "_"), NAMES, n=1)
+    nearest = difflib.get_close_matches(str(name).lower(), NAMES, n=1)
     hint = f' (did you mean "{nearest[0]}"?)' if nearest else ""
     raise ValueError(f"There is no data set {name!r}{hint}; the names are {', '.join(NAMES)}.")

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Downloads that arrive whole or not at all."""
 
 import hashlib
 import http.client
@@ -9,27 +9,13 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from tqdm.auto import tqdm
 
 from course_utils.data.folders import DamagedDataError, checksum
+from course_utils.files import replacing
 
 TIMEOUT = 30.0  # seconds without one byte, after which a network counts as absent
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Yield a file to write to; it gets the name ``path`` only when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", suffix=".part", delete=False)  # noqa: SIM115
-    try:
-        with part:
-            yield part
-        os.replace(part.name, path)
-    except BaseException:
-        os.unlink(part.name)
-        raise
 
 
 def download(url: str, path: Path, sha256: str) -> None:
@@ -39,7 +25,7 @@ def download(url: str, path: Path, sha256: str) -> None:
     http.client.HTTPException if nothing came. Either way no file is left.
     """
     digest = hashlib.sha256()
-    with written_whole(path) as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         with (
             urllib.request.urlopen(url, timeout=TIMEOUT) as response,
             tqdm(total=response.length, unit="B", unit_scale=True, desc=path.name) as progress,

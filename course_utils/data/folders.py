@@ -7,6 +7,7 @@ name until it is whole and its checksum is right.
 import hashlib
 import http.client
 import os
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -94,8 +95,8 @@ def find(
         except DamagedDataError:
             raise
         except (OSError, RuntimeError, http.client.HTTPException) as error:
-            message = " ".join(str(error).split())
-            reason, cause = f"the download failed: {message[:200] or type(error).__name__}", error
+            message = textwrap.shorten(str(error), 180, placeholder=" ...")
+            reason, cause = f"the download failed: {message or type(error).__name__}", error
         else:
             data = read(cache_folder())
             if data is not None:

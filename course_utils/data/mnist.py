@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 from torchvision import datasets
 
-from course_utils.data.download import download_with_torchvision, written_whole
+from course_utils.data.download import download_with_torchvision
 from course_utils.data.folders import cache_folder, find, verify
 from course_utils.data.images import Images, Split, hold_out, resize, unit_interval
+from course_utils.files import replacing
 
 NUM_VALID = 10_000
 
@@ -64,7 +65,7 @@ def _load(
     unpacked = list(UNPACKED_MD5[dataset_class.__name__])
     train_set, test_set = find(
         name,
-        f"{', '.join(unpacked)} (as they are or as .gz) in a folder {folder}",
+        f"{', '.join(unpacked)} (as they are or as .gz, under {folder}/)",
         lambda place: _read(dataset_class, place),
         lambda cache: download_with_torchvision(
             dataset_class,
@@ -108,7 +109,7 @@ def _read(dataset_class: type[datasets.MNIST], folder: Path) -> Raw | None:
         for archive in archives:
             target = home / name / "raw" / archive.stem
             if not target.exists():
-                with gzip.open(archive) as packed, written_whole(target) as file:
+                with gzip.open(archive) as packed, replacing(target) as temporary, temporary.open("wb") as file:
                     shutil.copyfileobj(packed, file, 1 << 20)
         return _open(dataset_class, home)
 

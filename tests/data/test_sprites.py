@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from course_utils.data import FACTOR_NAMES, SHAPES, factor_grid, load, render_sprites, sprites
-from course_utils.data.sprites import LEVELS, POSITION_RANGE, SIZE_RANGE, hue_to_rgb
+from course_utils.data.sprites import LEVELS, POSITION_RANGE, SIZE_RANGE, _ellipse, hue_to_rgb
 
 SIZE = 64
 CENTRES = (torch.arange(SIZE, dtype=torch.float64) + 0.5) / SIZE
@@ -154,6 +154,14 @@ def test_coverage_is_that_of_fine_sampling(index):
     assert between.sum() > 4 * 8  # outlines are soft
     assert (coarse >= 0).all()
     assert (coarse <= 1).all()
+
+
+def test_ellipse_distance_is_a_distance_at_its_outline():
+    b = 1 / math.sqrt(2 * math.pi)
+    t, offset = torch.linspace(0, 2 * math.pi, 50, dtype=torch.float64), 1e-5
+    normal = torch.nn.functional.normalize(torch.stack([t.cos() / (2 * b), t.sin() / b]), dim=0)
+    u, v = torch.stack([2 * b * t.cos(), b * t.sin()]) + offset * normal
+    assert torch.allclose(_ellipse(u, v), torch.full_like(t, offset), rtol=1e-3)
 
 
 def test_moving_by_whole_pixels_shifts_the_image():
