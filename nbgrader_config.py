@@ -18,7 +18,7 @@ c.CourseDirectory.release_directory = "assignments"
 # nbgrader's default, "solution", is one letter from our masters; generate_solution must never write over them.
 c.CourseDirectory.solution_directory = "solutions_executed"
 # nbgrader copies every file beside an instructor's notebook into the release. The .py sources hold the answers.
-c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.pyc", "*.py", "*.tmp", "README.md", "feedback", ".*"]
+c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc", "README.md", "feedback", ".*"]
 c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotImplementedError()"}
 
 # Grading: a deleted test cell comes back, a warning is no failure, and a dead kernel costs its own cells only.

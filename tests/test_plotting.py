@@ -295,6 +295,7 @@ def test_small_png_gives_greys_no_tint():
     assert np.ptp(reduced[grey], axis=1).max() == 0
     np.testing.assert_allclose(reduced[grey], as_drawn[grey], atol=0.5 / 32 + 2 / 255)
     assert (reduced[as_drawn.min(2) == 1] == 1).all()
+    assert np.abs(reduced[~grey] - as_drawn[~grey]).mean() < 0.03
 
 
 def test_notebooks_show_small_pngs(monkeypatch):

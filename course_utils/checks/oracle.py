@@ -11,6 +11,8 @@ import torch
 
 from course_utils.checks.core import Check, Criterion, Failure, derive_seed, generator_states, seed_generators
 
+IMAGE_SHAPES = ((5, 6), (3, 2, 4, 5))  # (B, D) and (B, C, H, W): unequal batches, images that are not square
+
 # Ways to reduce elementwise terms (B, ...) other than one sum for each example: id -> (sentence, reductions).
 REDUCTIONS = {
     "not-summed": ("it returns one value per element: sum over all axes but the batch.", [lambda t: t]),

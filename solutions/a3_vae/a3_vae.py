@@ -51,6 +51,7 @@ from course_utils import checks
 #
 # The sum runs over everything but the batch: over pixels, and over channels if there are any.
 
+
 # %% nbgrader={"grade": false, "grade_id": "reconstruction_loss", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def reconstruction_loss(x_hat: Tensor, x: Tensor) -> Tensor:
     """Squared L2 distance of each example, summed over all but the batch axis.
@@ -88,6 +89,7 @@ checks.vae.reconstruction_loss.at_grading(reconstruction_loss).score(2)
 #
 # Networks that must output a positive number had better output its logarithm. Here that is the log *variance*:
 # $\texttt{logvar} = \log \sigma^2$. What, then, is $\sigma$?
+
 
 # %% nbgrader={"grade": false, "grade_id": "reparameterize", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def reparameterize(mu: Tensor, logvar: Tensor) -> Tensor:
@@ -127,6 +129,7 @@ checks.vae.reparameterize.at_grading(reparameterize).score(2)
 # Gaussians factorise. Two checks that you can do in your head: the result is never negative, and it is zero for $\mu = 0$,
 # $\sigma = 1$.
 
+
 # %% nbgrader={"grade": false, "grade_id": "gaussian_kl", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def gaussian_kl(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mu, diag exp(logvar)) || N(0, I)) of each example, in nats.
@@ -163,6 +166,7 @@ checks.vae.gaussian_kl.at_grading(gaussian_kl).score(2)
 # Computing $p_d$ first is a trap. In floating point, $\mathrm{sigmoid}(200)$ is exactly 1, the logarithm of $1 - p_d$ is
 # minus infinity, and training is over. Write the sum in terms of the logits, so that it stays exact when they reach
 # $\pm 1000$. PyTorch has functions for that; mind their sign and how they reduce.
+
 
 # %% nbgrader={"grade": false, "grade_id": "bernoulli_log_prob", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def bernoulli_log_prob(logits: Tensor, x: Tensor) -> Tensor:
@@ -201,6 +205,7 @@ checks.vae.bernoulli_log_prob.at_grading(bernoulli_log_prob).score(2)
 # reconstruction against a tidy latent space (the $\beta$-VAE). You may call your functions from above, but then their
 # mistakes come along.
 
+
 # %% nbgrader={"grade": false, "grade_id": "elbo", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def elbo(logits: Tensor, x: Tensor, mu: Tensor, logvar: Tensor, beta: float | Tensor = 1.0) -> Tensor:
     """Bernoulli log-likelihood minus beta times the KL divergence from the prior, of each example, in nats.
@@ -237,6 +242,7 @@ checks.vae.elbo.at_grading(elbo).score(2)
 # Early in training the decoder is useless, so the quickest way to a better bound is to make the KL term zero and
 # ignore $z$ altogether; some models never recover from that. The remedy is to let $\beta$ grow: 0 at step 0, in a straight line to
 # `beta_max` at step `warmup_steps`, and constant from there on.
+
 
 # %% nbgrader={"grade": false, "grade_id": "beta_schedule", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def beta_schedule(step: int, warmup_steps: int, beta_max: float = 1.0) -> float:
@@ -276,6 +282,7 @@ checks.vae.beta_schedule.at_grading(beta_schedule).score(2)
 # are numbers like $e^{-10000}$, far below anything that a computer can hold: you are given their logarithms, and
 # must never leave them.
 
+
 # %% nbgrader={"grade": false, "grade_id": "importance_weighted_bound", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def importance_weighted_bound(log_weights: Tensor) -> Tensor:
     """The logarithm of the mean weight of each example, in nats.
@@ -305,6 +312,7 @@ checks.vae.importance_weighted_bound.at_grading(importance_weighted_bound).score
 #
 # A conditional VAE draws the digit that you ask for. All it takes is to tell encoder and decoder the label $y$: as a *one-hot*
 # vector, which has a 1 at place $y$ and zeros elsewhere, appended to $z$.
+
 
 # %% nbgrader={"grade": false, "grade_id": "condition_on_label", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def condition_on_label(z: Tensor, y: Tensor, num_classes: int) -> Tensor:
@@ -339,6 +347,7 @@ checks.vae.condition_on_label.at_grading(condition_on_label).score(2)
 # seconds on real handwriting of 8 by 8 pixels. Then it writes the digits 0 to 9, each in a column of its own, from
 # noise. If the digits can be read, all eight functions work together. Change `beta_max`, the size of the latent space, or the
 # length of the warm-up, and see what happens.
+
 
 # %% nbgrader={"grade": false, "grade_id": "together-model", "locked": true, "schema_version": 3, "solution": false, "task": false}
 class MyVAE(nn.Module):
@@ -380,5 +389,7 @@ if not os.environ.get("NBGRADER_EXECUTION"):  # at grading there is nothing to l
         loss=lambda model, x, y, step: model.loss(x, y, beta_schedule(step, 500)),
         description="your VAE",
     )
-    print(f"negative ELBO: {history.epoch_loss[0]:.1f} nats after the first epoch, {history.epoch_loss[-1]:.1f} after the last")
+    print(
+        f"negative ELBO: {history.epoch_loss[0]:.1f} nats after the first epoch, {history.epoch_loss[-1]:.1f} after the last"
+    )
     image_grid(model.sample(torch.arange(10).repeat(6)).view(-1, 1, 8, 8), num_columns=10)

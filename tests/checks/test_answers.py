@@ -3,6 +3,8 @@
 import pytest
 
 from course_utils import checks
+from course_utils.checks.vae.kl import KL_MISTAKES
+from course_utils.checks.vae.likelihood import LIKELIHOOD_MISTAKES
 from tests.answers.bank import answers
 
 SEEDS = range(20)
@@ -40,7 +42,7 @@ def test_banks_are_large_and_diverse():
 
 
 def test_every_mistake_of_the_tables_is_in_the_bank():
-    shared = checks.vae.KL_MISTAKES | checks.vae.LIKELIHOOD_MISTAKES
+    shared = KL_MISTAKES | LIKELIHOOD_MISTAKES
     for name, (_, wrong) in BANKS.items():
         known = set(checks.vae.CHECKS[name].mistakes)
         shown = {function.mistake for function in wrong.values()}

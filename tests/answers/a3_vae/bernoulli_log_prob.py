@@ -282,3 +282,8 @@ def right_categorical(logits, x):
 
 def right_where(logits, x):
     return torch.where(x.bool(), F.logsigmoid(logits), F.logsigmoid(logits) - logits).flatten(1).sum(1)
+
+
+@wrong("likelihood-not-normalised")
+def wrong_signed_logits(logits, x):
+    return (x * logits - (1 - x) * logits).flatten(1).sum(1)

@@ -194,3 +194,13 @@ def right_clip(step, warmup_steps, beta_max=1.0):
 
 def right_median(step, warmup_steps, beta_max=1.0):
     return sorted([0.0, float(beta_max) * int(step) / warmup_steps, float(beta_max)])[1]
+
+
+@wrong("not-linear")
+def wrong_sine(step, warmup_steps, beta_max=1.0):
+    return beta_max * math.sin(math.pi * min(1.0, step / warmup_steps) / 2)
+
+
+@wrong("not-linear")
+def wrong_exponential(step, warmup_steps, beta_max=1.0):
+    return beta_max * (1 - math.exp(-step / warmup_steps))

@@ -294,3 +294,8 @@ def right_without_beta_at_zero(logits, x, mu, logvar, beta=1.0):
     if beta == 0:
         return log_likelihood(logits, x) + 0 * kl(mu, logvar)
     return log_likelihood(logits, x) - beta * kl(mu, logvar)
+
+
+@wrong("mean-everything")
+def wrong_mean_likelihood_and_kl_of_batch(logits, x, mu, logvar, beta=1.0):
+    return F.binary_cross_entropy_with_logits(logits, x) + beta * kl(mu, logvar).sum()

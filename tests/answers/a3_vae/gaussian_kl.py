@@ -341,3 +341,8 @@ def right_vmap(mu, logvar):
 def right_log_of_inverse(mu, logvar):
     sigma = torch.sqrt(torch.exp(logvar))
     return torch.sum(torch.log(1 / sigma) + (sigma**2 + mu**2) / 2 - 1 / 2, axis=1)
+
+
+@wrong("kl-exp-logvar-as-std")
+def wrong_square_of_variance(mu, logvar):
+    return -0.5 * (1 + logvar - mu**2 - logvar.exp() ** 2).sum(1)

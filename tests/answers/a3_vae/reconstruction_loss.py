@@ -268,3 +268,8 @@ def right_cdist(x_hat, x):
 
 def right_mean_times_size(x_hat, x):
     return F.mse_loss(x_hat, x, reduction="none").flatten(1).mean(1) * x[0].numel()
+
+
+@wrong("difference-of-squares")
+def wrong_difference_of_squares_reversed(x_hat, x):
+    return x.square().flatten(1).sum(1) - x_hat.square().flatten(1).sum(1)

@@ -1,4 +1,4 @@
-"""The check of functions that draw: here z from N(mu, exp(logvar)), by its statistics and by its gradients."""
+"""The check of `reparameterize`: a draw of N(mu, exp(logvar)), judged by its statistics and by its gradients."""
 
 # ruff: noqa: E501
 
@@ -62,8 +62,8 @@ class Reparameterize(Check):
             Criterion("type", self.judge_type, needed=True),
             Criterion("shape", self.judge_shape, needed=True),
             Criterion("finite", self.judge_finite, needed=True),
-            Criterion("value", self.judge_value, 5.0, needed=True),
-            Criterion("gradient", self.judge_gradient, 3.0),
+            Criterion("value", self.judge_value, 4.0, needed=True),
+            Criterion("gradient", self.judge_gradient, 4.0),  # what the trick is for
             Criterion("far out", self.judge_far, 1.0),
             Criterion("contract", self.judge_contract, 1.0),
         ]
