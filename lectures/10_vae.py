@@ -39,6 +39,7 @@ from course_utils.training import fit
 
 FAST = os.environ.get("COURSE_FAST") == "1"
 plotting.use_course_style()
+plt.rcParams["figure.dpi"] = 74  # many figures in one notebook
 torch.set_num_threads(1)  # networks this small gain nothing from more threads, nor from an accelerator
 train = partial(fit, device="cpu", batch_size=64, lr=2e-3)
 
@@ -113,18 +114,18 @@ density = (likelihood * prior).sum(1) * (z[1] - z[0])  # the integral, as a sum 
 # %% slideshow={"slide_type": "fragment"}
 fig, axes = plt.subplots(1, 3, figsize=(7, 2.5))
 torch.manual_seed(0)
-drawn = torch.randn(300)
+drawn = torch.randn(150)
 axes[0].plot(z, prior, color="black")
-axes[0].scatter(drawn, torch.zeros(300), c=drawn, cmap="viridis", s=6)
+axes[0].scatter(drawn, torch.zeros(150), c=drawn, cmap="viridis", s=6)
 axes[0].set(title="prior $p(z)$", xlabel="$z$", xlim=(-3.5, 3.5), yticks=[])
-x_drawn = bend(drawn) + noise_scale * torch.randn(300, 2)
+x_drawn = bend(drawn) + noise_scale * torch.randn(150, 2)
 axes[1].plot(*bend(z).T, color="black", linewidth=1)
 axes[1].scatter(*x_drawn.T, c=drawn, cmap="viridis", s=6)
 axes[1].set(title="draws of $p(x | z)$", xlabel="pixel 1", ylabel="pixel 2", xlim=(-2, 2), ylim=(-2, 2))
 axes[2].contourf(side, side, density.view(120, 120).T, levels=12, cmap="Blues")
 axes[2].set(title="$p(x)$", xlabel="pixel 1", xlim=(-2, 2), ylim=(-2, 2))
 plt.show()
-print(f"p(x) integrates to {density.sum() * (side[1] - side[0]) ** 2:.4f}")
+print(f"over the square drawn, p(x) integrates to {density.sum() * (side[1] - side[0]) ** 2:.4f}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # Colour is $z$. A simple prior and a simple noise give a density that is not simple at all: the work is done by the decoder.
@@ -138,8 +139,8 @@ print(f"p(x) integrates to {density.sum() * (side[1] - side[0]) ** 2:.4f}")
 # $$ p(x) \approx \frac1K \sum_{k=1}^K p(x \mid z_k), \qquad z_k \sim p(z). $$
 #
 # This is right on average. To see how well it does with a finite $K$, we want real images and a decoder so simple that the exact
-# answer is known: a **linear** one, $x = Wz + m + \sigma\,\text{noise}$. Then $x$ is itself Gaussian, with covariance $WW^\top + \sigma^2 I$, and the best $W$
-# comes from PCA (*probabilistic PCA*, Tipping & Bishop 1999).
+# answer is known: a **linear** one, $x = Wz + m + \sigma\,\text{noise}$. Then $x$ is itself Gaussian, with covariance $WW^\top + \sigma^2 I$, and the most likely $W$
+# comes from PCA: the directions of largest variance $\lambda_i$, each times $\sqrt{\lambda_i - \sigma^2}$, where $\sigma^2$ is the mean of the variances left over (*probabilistic PCA*, Tipping & Bishop 1999).
 
 # %% slideshow={"slide_type": "fragment"}
 digits = data.load("digits")
@@ -404,6 +405,8 @@ print(
 # 2. $z = \mu + \sigma \cdot \text{noise}$;
 # 3. the decoder returns logits, one a pixel; we threshold the digits at half grey, so a pixel is 0 or 1 and $p(x \mid z)$ is a product of coins (Bernoulli);
 # 4. the distance to the prior has a closed form, $\ \mathrm{KL} = \frac12 \sum_i \big(\mu_i^2 + \sigma_i^2 - 1 - \log \sigma_i^2\big)$.
+#
+# The loss is the negative ELBO. `train` is the loop of lecture 9: shuffled batches, gradient, one step of Adam, `epochs` times through the data.
 
 # %% slideshow={"slide_type": "fragment"}
 import torch.nn.functional as F
@@ -466,7 +469,8 @@ for ax in axes:
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# The KL *rises* while the bound improves: the encoder spends nats to tell images apart, and is repaid with more by the reconstruction. The vertical distance of the two curves on the left is the curve on the right.
+# The vertical distance of the two curves on the left is the curve on the right. In the first epochs the KL falls: the decoder does not listen yet, so a message is wasted. Then it *rises* while the bound improves: the encoder spends nats to
+# tell images apart, and is repaid with more by the reconstruction.
 
 
 # %% slideshow={"slide_type": "subslide"}
@@ -478,7 +482,7 @@ def decode_mean(z):
 with torch.no_grad():
     mu, logvar = vae.encode(x_test)
 fig, axes = plt.subplots(1, 2, figsize=(6, 2.9))
-plotting.latent_scatter(mu, y_test, axes[0])
+plotting.latent_scatter(mu[:150], y_test[:150], axes[0])
 plotting.latent_grid(decode_mean, axes[1], num_per_side=8)
 for ax in axes:
     ax.set_box_aspect(1)
@@ -552,13 +556,13 @@ for column, (name, model) in enumerate(halves.items()):
         mu, logvar = model.encode(x_test)
         z = mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
         samples = model.decoder(torch.randn(16, 2)).sigmoid()
-        log_px_given_z, kl = model.terms(x_test)
-    plotting.latent_scatter(z, y_test, axes[0, column])
+        reconstruction, kl = model.terms(x_test)
+    plotting.latent_scatter(z[:150], y_test[:150], axes[0, column])
     axes[0, column].add_patch(plt.Circle((0, 0), math.sqrt(-2 * math.log(0.05)), fill=False, linewidth=1.5))
     axes[0, column].set(title=name, aspect="equal", ylabel="$z_2$" if column == 0 else "")
     plotting.image_grid(samples, axes[1, column], num_columns=8)
     print(
-        f"{name:20}  log p(x|z) {log_px_given_z.mean():7.2f}   KL {kl.mean():6.2f}   ELBO {(log_px_given_z - kl).mean():7.2f}   spread of z {z.std():.2f}"
+        f"{name:20}  log p(x|z) {reconstruction.mean():7.2f}   KL {kl.mean():6.2f}   ELBO {(reconstruction - kl).mean():7.2f}   spread of z {z.std():.2f}"
     )
 axes[1, 0].set_title("decoded draws of the prior", fontsize=8)
 plt.show()
@@ -593,12 +597,12 @@ with torch.no_grad():
     low, high = codes["autoencoder"].aminmax(dim=0)
     draws = {"autoencoder": low + (high - low) * torch.rand(300, 2), "VAE": torch.randn(300, 2)}
     images = {"autoencoder": autoencoder.decode(draws["autoencoder"]).clamp(0, 1), "VAE": decode_mean(draws["VAE"])}
-fig, axes = plt.subplots(2, 2, figsize=(5.8, 3.6), height_ratios=[2.6, 1])
+fig, axes = plt.subplots(2, 2, figsize=(5.4, 3.2), height_ratios=[2.6, 1])
 for column, name in enumerate(codes):
-    axes[0, column].scatter(*draws[name].T, s=4, color="lightgrey", zorder=0)
-    plotting.latent_scatter(codes[name], y_test, axes[0, column])
-    axes[0, column].set_title(f"{name}: codes, and new draws in grey")
-    plotting.image_grid(images[name][:20], axes[1, column], num_columns=10)
+    axes[0, column].scatter(*draws[name][:150].T, s=4, color="lightgrey", zorder=0)
+    plotting.latent_scatter(codes[name][:150], y_test[:150], axes[0, column])
+    axes[0, column].set_title(f"{name}: codes; draws (grey)")
+    plotting.image_grid(images[name][:16], axes[1, column], num_columns=8)
     print(f"{name}: {share_in_holes(draws[name], codes[name]):.0%} of the new draws land in a hole")
 plt.show()
 
@@ -667,7 +671,7 @@ print("ELBO on test images:", *(f"beta {beta:g}: {-sum(point):.2f}" for beta, po
 # **Drag $\beta$.** What changes in the latent space, in the reconstructions, in the new images? (Where no notebook runs, you see all five.)
 
 # %% slideshow={"slide_type": "fragment"}
-widgets.beta_slider(models, x_test, y_test)
+widgets.beta_slider(models, x_test[:150], y_test[:150])
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # Small $\beta$: codes that stand apart and outside the prior, sharp reconstructions, strange new images. Large $\beta$: all codes near the middle, and all images alike.
@@ -800,7 +804,8 @@ plt.show()
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # How much does latent $i$ tell about factor $k$? Cut both into bins, count, and compute their **mutual information**,
 # $I = \sum p(a, b) \log \frac{p(a, b)}{p(a)\, p(b)}$, as a share of what there is to know about the factor. For each factor, the **gap** between the best latent
-# and the second best says whether *one* latent holds it (the mutual information gap of Chen et al. 2018).
+# and the second best says whether *one* latent holds it (the mutual information gap of Chen et al. 2018). Counting has a floor: with 20 bins each and $N = 3000$ sprites, even two unrelated numbers share about
+# $(20 - 1)^2 / (2 N \log 20) = 0.02$ by chance.
 
 
 # %% slideshow={"slide_type": "fragment"}
@@ -828,7 +833,7 @@ for beta, model in sprite_vaes.items():
     tables[beta] = torch.tensor([[shared_information(mu[:, i], factor) for factor in factors.T] for i in order])
 
 # %% slideshow={"slide_type": "fragment"}
-fig, axes = plt.subplots(1, 2, figsize=(6.4, 2.7))
+fig, axes = plt.subplots(1, 2, figsize=(7, 2.9))
 for ax, (beta, table) in zip(axes, tables.items(), strict=True):
     picture = ax.imshow(table.numpy(), cmap="Blues", vmin=0, vmax=0.8)
     for (row, column), value in [((r, c), table[r, c].item()) for r in range(6) for c in range(5)]:
@@ -853,8 +858,8 @@ for beta, table in tables.items():
     )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Read the columns. A column with one dark cell is a factor with a latent of its own. A larger $\beta$ brings position nearer to that; shape and angle are in no latent at all, since a circle of directions does not fit on one axis and the
-# code had better things to pay for.
+# Read the columns. A column with one dark cell is a factor with a latent of its own. The larger $\beta$ brings the position nearer to that, and pays with the size. Shape and angle are in no latent at all, as the blobs above
+# already showed: they change few pixels, and a circle of directions does not fit on one axis.
 #
 # So, honestly: *somewhat, for some factors, depending on seed and $\beta$*. There is a reason. Rotate the latent space: the prior $\mathcal N(0, I)$ looks the same from all sides, and a decoder that undoes the rotation gives the same $p(x)$. The likelihood cannot prefer
 # our axes (Locatello et al. 2019); whatever preference there is comes from the diagonal $q$ (Rolinek et al. 2019).
@@ -961,8 +966,8 @@ torch.manual_seed(2)
 new = {name: remedies[name].decode_mean(torch.randn(500, 8)) for name in ("VAE", "perceptual", "VAE-GAN")}
 new["hierarchical"] = remedies["hierarchical"].descend(torch.randn(500, 6))
 new["pyramid"] = remedies["pyramid"].sample(500, noise=False)
-fig, ax = plt.subplots(figsize=(4.6, 2.7))
-plotting.compare_rows({"real": x_large_test[:10], **{name: images[:10] for name, images in new.items()}}, ax)
+fig, ax = plt.subplots(figsize=(4.2, 2.6))
+plotting.compare_rows({"real": x_large_test[:9], **{name: images[:9] for name, images in new.items()}}, ax)
 plt.show()
 print(f"{'':14}{'new images':>12}{'reconstructions':>17}{'certainty':>11}")
 for name, images in {"real": x_large_test, **new}.items():
@@ -970,7 +975,7 @@ for name, images in {"real": x_large_test, **new}.items():
     print(f"{name:14}{sharpness(images):12.0%}{sharpness(x_hat):17.0%}{certainty(images):11.2f}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# All rows but the first show mean images, without the pixel noise of the likelihood. The adversarial term changes most: an average is easily told from a real image, so the decoder must commit itself. The price: the VAE-GAN has no bound on $\log p(x)$ any more. The stack of latents comes next, and keeps its bound. The perceptual term and the pyramid do more for reconstructions than for new images; on images this small a feature is hardly more than a pixel.
+# All rows but the first show mean images, without the pixel noise of the likelihood. The adversarial term changes most: an average is easily told from a real image, so the decoder must commit itself. The price: the VAE-GAN has no bound on $\log p(x)$ any more, and its two sides must be kept in balance; the discriminator's loss above, against that of one that cannot tell, shows who was ahead. The stack of latents comes next, and keeps its bound. The perceptual term and the pyramid do more for reconstructions than for new images; on images this small a feature is hardly more than a pixel.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Inside two of them
@@ -983,12 +988,12 @@ from course_utils.models.latent.pyramid_vae import build_pyramid, collapse_pyram
 
 assert torch.allclose(collapse_pyramid(build_pyramid(x_large_test, 3)), x_large_test, atol=1e-6)
 torch.manual_seed(3)
-coarse, middle, fine = remedies["pyramid"].sample_levels(10, noise=False)
+coarse, middle, fine = remedies["pyramid"].sample_levels(9, noise=False)
 assert torch.allclose(downsample(fine), middle, atol=1e-5)
 rows = {"pyramid: 4x4": upsample(upsample(coarse)), "8x8": upsample(middle), "16x16": fine}
 for row in range(3):
-    rows[f"hierarchical: top {row + 1}"] = remedies["hierarchical"].descend(torch.randn(1, 6).expand(10, 6))
-fig, ax = plt.subplots(figsize=(4.6, 2.7))
+    rows[f"hierarchical: top {row + 1}"] = remedies["hierarchical"].descend(torch.randn(1, 6).expand(9, 6))
+fig, ax = plt.subplots(figsize=(4.2, 2.6))
 plotting.compare_rows({name: images.clamp(0, 1) for name, images in rows.items()}, ax)
 plt.show()
 with torch.no_grad():
@@ -1034,7 +1039,7 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Dashed: the exact $\log p(x)$ of each model. Both curves climb to theirs. Training with ten draws gives the better model and the worse ELBO: its encoder need not be right with *one* draw, only useful with *ten*, so it spreads wider; and the decoder is no longer bent to suit a $q$ that is too simple.
+# Dashed: the exact $\log p(x)$ of each model. Both curves climb to theirs. Training with ten draws gives the better model and the worse ELBO: its encoder need not be right with *one* draw, only useful with *ten*, so it spreads wider; and the decoder is no longer bent to suit a $q$ that is too simple. The price is $K$ times the work.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap

@@ -6,7 +6,7 @@ import shutil
 import nbformat
 import pytest
 
-from course_utils import notebooks
+from course_utils import checks, notebooks
 from course_utils.grading import pipeline
 
 ROOT = notebooks.ROOT
@@ -76,9 +76,8 @@ def test_every_exercise_has_a_stub_a_visible_and_a_hidden_check(assignment):
     notebook = nbformat.read(ROOT / "assignments" / assignment / f"{assignment}.ipynb", as_version=4)
     cells = {cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells if "nbgrader" in cell.metadata}
     exercises = [name for name, cell in cells.items() if cell.metadata.nbgrader.solution]
-    from course_utils import checks
 
-    assert exercises == list(checks.find(assignment).CHECKS)
+    assert exercises == list(checks.ASSIGNMENTS[assignment].CHECKS)
     for name in exercises:
         assert "raise NotImplementedError()" in cells[name].source
         assert '"""' in cells[name].source, f"{name} has no docstring"

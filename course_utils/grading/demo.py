@@ -99,7 +99,7 @@ def differences(rows: list[gradebook.Row], deserved_path: Path) -> list[str]:
         if due is None:
             result.append(f"{student} is not in {deserved_path.name}")
             continue
-        if row.points != due["points"]:
+        if abs(row.points - due["points"]) > 1e-6:
             result.append(f"{student} got {row.points:g} points, {due['points']:g} were due")
         mistakes = {exercise.name: exercise.mistake for exercise in row.exercises if exercise.message}
         if mistakes != due["mistakes"]:
