@@ -880,12 +880,12 @@ nearest = torch.cdist(z, codes).topk(12, largest=False).indices
 fig, axes = plt.subplots(3, 1, figsize=(6.4, 2.2))
 for ax, neighbours, decoded in zip(axes, nearest, decode_mean(z), strict=True):
     average = x_train[neighbours].mean(0)
-    titles = [*[""] * 12, "mean", "decoder"] if ax is axes[0] else None
+    titles = [*[""] * 12, "mean", "net"] if ax is axes[0] else None
     plotting.image_grid(torch.stack([*x_train[neighbours], average, decoded]), ax, num_columns=14, titles=titles)
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Twelve neighbours in latent space, each sharp; their mean; and what the decoder says at that $z$. The last two are alike: the decoder is no bad painter, it is a good statistician.
+# Twelve neighbours in latent space, each sharp; their mean; and what the decoder network (*net*) says at that $z$. The last two are alike: the decoder is no bad painter, it is a good statistician.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Four remedies
