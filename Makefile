@@ -29,7 +29,7 @@ demo: setup  ## Grade an example class: release, nine submissions, feedback, gra
 	$(BIN)/course demo
 
 lab: setup  ## Open JupyterLab on the course
-	$(BIN)/jupyter lab lectures
+	$(BIN)/jupyter lab
 
 test: setup  ## Run all tests
 	$(BIN)/python -m pytest
