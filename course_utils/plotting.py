@@ -34,12 +34,12 @@ CLASS_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p", "h"]
 RANGE_TOLERANCE = 1e-3  # what rounding in half precision may add to an image in [0, 1]
 
 
-def use_course_style() -> None:
-    """Set fonts and colours, and keep figures small in notebooks: few dots an inch, and PNGs of few colours."""
+def use_course_style(dpi: int = 80) -> None:
+    """Set fonts and colours, and keep figures small in notebooks: `dpi` dots an inch, and PNGs of few colours."""
     plt.rcParams.update(
         {
-            "figure.dpi": 80,
-            "savefig.dpi": 80,
+            "figure.dpi": dpi,
+            "savefig.dpi": dpi,
             "figure.figsize": (6.0, 3.2),
             "figure.constrained_layout.use": True,
             "font.size": 10,

@@ -26,7 +26,6 @@
 # **Time and hardware** 75 minutes to read, two minutes to run, on any laptop, without a GPU or a network.
 
 # %% slideshow={"slide_type": "skip"}
-import copy
 import os
 
 import matplotlib.pyplot as plt
@@ -38,7 +37,6 @@ from course_utils.plotting import compare_rows, image_grid, latent_scatter, loss
 from course_utils.training import fit
 
 use_course_style()
-torch.set_num_threads(1)  # the networks are so small that threads would only wait for each other
 FAST = os.environ.get("COURSE_FAST") == "1"  # a short run for automatic tests: the figures will be poor
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -48,6 +46,7 @@ FAST = os.environ.get("COURSE_FAST") == "1"  # a short run for automatic tests: 
 # image as a vector $x \in [0, 1]^{D}$ with $D = 64$. What does a *random* point of that space look like?
 
 # %% slideshow={"slide_type": "subslide"}
+torch.set_num_threads(1)  # the networks are so small that threads would only wait for each other
 data = load("digits")
 x_train, y_train = data.train  # y: the class of each image, the digit that was meant
 x_test, y_test = data.test
@@ -435,6 +434,9 @@ for held_out, ax in zip((4, 1), axes, strict=True):
 
 
 # %% slideshow={"slide_type": "subslide"}
+import copy
+
+
 def few_labels(per_class, seed):
     """Positions of `per_class` random training images of each class."""
     order = torch.randperm(len(y_train), generator=torch.Generator().manual_seed(seed))

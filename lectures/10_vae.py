@@ -29,19 +29,15 @@
 # %% slideshow={"slide_type": "skip"}
 import math
 import os
-from functools import partial
 
 import matplotlib.pyplot as plt
 import torch
 
 from course_utils import data, plotting, widgets
-from course_utils.training import fit
 
 FAST = os.environ.get("COURSE_FAST") == "1"
-plotting.use_course_style()
-plt.rcParams["figure.dpi"] = 74  # many figures in one notebook
+plotting.use_course_style(dpi=74)  # many figures in one notebook
 torch.set_num_threads(1)  # networks this small gain nothing from more threads, nor from an accelerator
-train = partial(fit, device="cpu", batch_size=64, lr=2e-3)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1. A smile: a value, or a distribution?
@@ -409,9 +405,14 @@ print(
 # The loss is the negative ELBO. `train` is the loop of lecture 9: shuffled batches, gradient, one step of Adam, `epochs` times through the data.
 
 # %% slideshow={"slide_type": "fragment"}
+from functools import partial
+
 import torch.nn.functional as F
 from torch import nn
 
+from course_utils.training import fit
+
+train = partial(fit, device="cpu", batch_size=64, lr=2e-3)
 x_train, x_test = data.threshold(digits.train.x), data.threshold(digits.test.x)
 y_train, y_test = digits.train.y, digits.test.y
 if FAST:
