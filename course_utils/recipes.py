@@ -18,7 +18,7 @@ from course_utils import evaluation
 from course_utils.data import Images, Split, binarize, load
 from course_utils.files import replacing, write_text
 from course_utils.models.latent.autoencoder import Autoencoder, ConvAutoencoder
-from course_utils.models.latent.beta_vae import beta_schedule
+from course_utils.models.latent.beta_vae import BetaVAE, beta_schedule
 from course_utils.models.latent.cvae import ConditionalVAE
 from course_utils.models.latent.denoising import DenoisingAutoencoder
 from course_utils.models.latent.hvae import HierarchicalVAE
@@ -63,6 +63,11 @@ RECIPES = {
     ),
     "conv_vae": Recipe(
         "VAE of convolutions, 32 latents", lambda shape, _: conv_vae(shape, latent_dim=32), LONG, warmed_up
+    ),
+    "beta_vae": Recipe(
+        "beta-VAE, beta = 4 (Higgins et al. 2017)",
+        lambda shape, _: dense_vae(shape, latent_dim=50, hidden_dim=500, model=BetaVAE, beta=4.0),
+        LONG,
     ),
     "iwae": Recipe(
         "importance-weighted autoencoder, 5 samples (Burda et al. 2015)",
@@ -111,6 +116,8 @@ def train(
 ) -> dict:
     """Train a model by its recipe, evaluate it on the test set, print and save the figures; return them.
 
+    Where several processes train together, only the first has figures; the others return an empty dictionary.
+
     Raises:
         ValueError: an unknown model, or data that the model cannot take.
         DataNotFoundError, DamagedDataError: as `course_utils.data.load`.
@@ -149,6 +156,8 @@ def train(
         description=name,
         **settings,
     )
+    if torch.distributed.is_initialized() and torch.distributed.get_rank() > 0:
+        return {}  # of several processes that trained together, the first evaluates and writes
     print(f"trained {len(history.loss):,} steps in {history.seconds / 60:.1f} minutes")
     metrics = {
         "model": name,

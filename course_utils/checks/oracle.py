@@ -2,83 +2,28 @@
 
 import contextlib
 import math
-import numbers
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import torch
 
-from course_utils.checks.core import Check, Criterion, Failure, derive_seed, generator_states, seed_generators
+from course_utils.checks.core import Check, Criterion, Failure
+from course_utils.checks.randomness import derive_seed, generator_states, seed_generators
+from course_utils.checks.reductions import REDUCTIONS
+from course_utils.checks.tensors import (
+    axes,
+    copies,
+    doubles,
+    identical,
+    number,
+    require_tensor,
+    same,
+    shapes,
+    worst,
+)
 
 IMAGE_SHAPES = ((5, 6), (3, 2, 4, 5))  # (B, D) and (B, C, H, W): unequal batches, images that are not square
-
-# Ways to reduce elementwise terms (B, ...) other than one sum for each example: id -> (sentence, reductions).
-REDUCTIONS = {
-    "not-summed": ("it returns one value per element: sum over all axes but the batch.", [lambda t: t]),
-    "keeps-axis": (
-        "it keeps the summed axes with length 1: the result is (B,), so leave out `keepdim=True`.",
-        [
-            lambda t: t.flatten(1).sum(1).reshape(-1, *[1] * (t.ndim - 1)),
-            lambda t: t.flatten(1).sum(1, keepdim=True),
-        ],
-    ),
-    "mean-over-dims": (
-        "it averages over the elements of an example: sum them, `sum` instead of `mean`.",
-        [lambda t: t.flatten(1).mean(1)],
-    ),
-    "sum-everything": (
-        "it sums over the batch as well: sum over all axes but the first, and return one number per example.",
-        [lambda t: t.sum(), lambda t: t.sum().expand(t.shape[0]), lambda t: t.sum().reshape(1)],
-    ),
-    "mean-everything": (
-        "it averages over everything (the default `reduction` of torch's losses): sum over all axes but the batch.",
-        [lambda t: t.mean(), lambda t: t.mean().expand(t.shape[0])],
-    ),
-    "mean-over-batch": (
-        "it averages over the batch: return one number per example, shape (B,), and average later.",
-        [lambda t: t.flatten(1).sum(1).mean(), lambda t: t.flatten(1).sum(1).mean().expand(t.shape[0])],
-    ),
-    "divided-by-batch": (
-        "it divides by the batch size: each example's number does not depend on how many others there are.",
-        [lambda t: t.flatten(1).sum(1) / t.shape[0]],
-    ),
-    "summed-over-batch-axis": (
-        "it reduces the batch axis instead of the others: axis 0 stays, all others are summed.",
-        [lambda t: t.sum(0), lambda t: t.mean(0), lambda t: t.flatten(1).sum(0), lambda t: t.flatten(1).mean(0)],
-    ),
-    "last-axis-only": (
-        "it sums over the last axis only: images have three axes to sum, try `.flatten(1).sum(1)`.",
-        [lambda t: t.sum(-1), lambda t: t.mean(-1)],
-    ),
-    "channel-only": (
-        "it sums over the channels only: sum over height and width too, try `.flatten(1).sum(1)`.",
-        [lambda t: t.sum(1), lambda t: t.mean(1)],
-    ),
-    "pixels-only": (
-        "it sums over height and width but not over the channels: try `.flatten(1).sum(1)`.",
-        [lambda t: t.sum(tuple(range(2, t.ndim))) if t.ndim > 2 else t.sum(1)],
-    ),
-    "mean-over-pixels": (
-        "it averages over some axes and sums over others: sum over all axes but the batch.",
-        [
-            lambda t: t.sum(1).flatten(1).mean(1) if t.ndim > 2 else t.mean(1),
-            lambda t: t.sum(1).flatten(1).mean(1) if t.ndim > 2 else t.sum(1),
-            lambda t: t.mean(1).flatten(1).sum(1) if t.ndim > 2 else t.sum(1),
-            lambda t: t.sum((1, 2)).mean(1) if t.ndim > 2 else t.sum(1),
-        ],
-    ),
-}
-
-
-def sum_examples(terms):
-    """Sum over all axes but the first: (B, ...) to (B,)."""
-    return terms.flatten(1).sum(1)
-
-
-def reductions(terms, *mistakes):
-    """Guesses from elementwise terms, which show `mistakes` already: the ways to reduce them wrongly."""
-    return [((*mistakes, name), reduce(terms)) for name, (_, ways) in REDUCTIONS.items() for reduce in ways]
 
 
 @dataclass
@@ -493,82 +438,3 @@ class OracleCheck(Check):
             if isinstance(value, torch.Tensor) and value.ndim and len(value) > index[0] and value[index[0]].numel() <= 6
         ]
         return "; ".join([f"result{list(index)} for {shapes(case)}", *values])
-
-
-def require_tensor(output, where, number_allowed=False):
-    """Raise `Failure` unless `output` is a float32 or float64 tensor (or a number, where that is allowed)."""
-    kind = type(output).__name__
-    if isinstance(output, torch.Tensor):
-        if output.layout != torch.strided or output.is_complex():
-            raise Failure(f"the result is a {output.layout} tensor of {output.dtype}.", where=where, got=kind)
-        if not output.is_floating_point() and not number_allowed:
-            raise Failure(mistake="integer-result", where=where, got=str(output.dtype), expected="torch.float32")
-        if output.dtype in (torch.float16, torch.bfloat16):
-            raise Failure(mistake="half-precision", where=where, got=str(output.dtype), expected="torch.float32")
-        return
-    if output is None:
-        raise Failure(mistake="returns-nothing", where=where, got="None", expected="a tensor")
-    if isinstance(output, numbers.Number):  # NumPy's numbers are numbers too
-        if number_allowed and is_real(output):
-            return
-        raise Failure(mistake="returns-number", where=where, got=kind, expected="a tensor")
-    if isinstance(output, np.ndarray):
-        if number_allowed and output.size == 1 and output.dtype.kind in "fiu":
-            return
-        raise Failure(mistake="returns-array", where=where, got=kind, expected="a tensor")
-    if isinstance(output, tuple | list):
-        raise Failure(mistake="returns-tuple", where=where, got=f"a {kind} of {len(output)}", expected="a tensor")
-    raise Failure(f"it returns a {kind}, but a tensor is due.", where=where, got=kind, expected="a tensor")
-
-
-def copies(case):
-    return {name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in case.items()}
-
-
-def doubles(case):
-    """The case with its float tensors in float64, and the rest as it is."""
-    return {
-        name: value.double() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
-        for name, value in case.items()
-    }
-
-
-def axes(case):
-    return tuple(value.ndim for value in case.values() if isinstance(value, torch.Tensor))
-
-
-def shapes(case):
-    """A text such as `mu (5, 3), beta 4.0`."""
-    return ", ".join(
-        f"{name} {tuple(value.shape)}" if isinstance(value, torch.Tensor) and value.ndim else f"{name} {value}"
-        for name, value in case.items()
-    )
-
-
-def identical(a, b):
-    """Whether two tensors hold the same bits of information, NaN included."""
-    return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | ((a != a) & (b != b))).all())
-
-
-def same(a, b):
-    """Whether two tensors agree, NaN included, to the last digits (threads may add in another order)."""
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    return torch.allclose(a, b, 1e-6, 1e-7, equal_nan=True)
-
-
-def worst(got, expected):
-    """The index of the largest error; what is not finite counts as the largest."""
-    error = (got - expected).abs().nan_to_num(nan=math.inf, posinf=math.inf)
-    return tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape)) if error.ndim else ()
-
-
-def number(value):
-    return f"{float(value):.6g}"
-
-
-def is_real(value):
-    with contextlib.suppress(TypeError, ValueError):
-        float(value)
-        return True
-    return False

@@ -8,7 +8,8 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 
-from course_utils.checks.oracle import IMAGE_SHAPES, OracleCheck, reductions, sum_examples
+from course_utils.checks.oracle import IMAGE_SHAPES, OracleCheck
+from course_utils.checks.reductions import reductions, sum_examples
 
 
 class ReconstructionLoss(OracleCheck):

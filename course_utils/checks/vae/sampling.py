@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import torch
 
-from course_utils.checks.core import Check, Criterion, Failure, generator_states, seed_generators
-from course_utils.checks.oracle import copies, identical, number, require_tensor, shapes
+from course_utils.checks.core import Check, Criterion, Failure
+from course_utils.checks.randomness import generator_states, seed_generators
+from course_utils.checks.tensors import copies, identical, number, require_tensor, shapes
 
 
 def gaussian(rng, *shape):
