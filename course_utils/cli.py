@@ -55,7 +55,7 @@ def train(
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed or 64-true.")] = "32-true",
     devices: Annotated[int, typer.Option(help="How many devices train together.")] = 1,
     samples: Annotated[int, typer.Option(help="Importance samples for the estimate on the test set.")] = 500,
-    run: Annotated[Path | None, typer.Option(help="Folder of the run; by default runs/MODEL-DATA.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Folder of the run; by default runs/MODEL-DATA.")] = None,
 ) -> None:
     """Train a reference model and report its likelihood on the test set. The same command resumes a stopped run."""
     from course_utils import recipes
@@ -65,7 +65,7 @@ def train(
         recipes.train(
             model,
             data,
-            folder=run or Path("runs") / f"{model}-{data}",
+            folder=folder or Path("runs") / f"{model}-{data}",
             epochs=epochs,
             max_minutes=minutes,
             batch_size=batch_size,
