@@ -38,7 +38,7 @@ def test_conda_and_pip_install_the_same():
     assert f"python{PROJECT['requires-python']}" in environment["dependencies"]
 
 
-def test_constraints_cover_the_dependencies_and_agree_with_what_is_installed():
+def test_constraints_cover_the_dependencies_and_the_hooks():
     pinned = dict(re.findall(r"^([\w.-]+)==([\w.+-]+)$", (ROOT / "constraints.txt").read_text(), flags=re.MULTILINE))
     pinned = {name.lower().replace("_", "-"): version for name, version in pinned.items()}
     extras = PROJECT["optional-dependencies"]
@@ -46,6 +46,8 @@ def test_constraints_cover_the_dependencies_and_agree_with_what_is_installed():
         name = re.match(r"[\w.-]+", requirement).group()
         if name != PROJECT["name"]:
             assert name in pinned, f"constraints.txt does not name {name}"
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert hooks["repos"][0]["rev"] == f"v{pinned['ruff']}", "pre-commit and make lint must run the same ruff"
 
 
 def test_the_repository_is_named_in_one_place():
