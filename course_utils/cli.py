@@ -88,7 +88,7 @@ def models() -> None:
     from course_utils import recipes
 
     for name, recipe in recipes.RECIPES.items():
-        typer.echo(f"{name:<18} {recipe.summary}")
+        typer.echo(f"{name:<22} {recipe.summary}")
 
 
 @app.command()

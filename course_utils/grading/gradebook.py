@@ -1,5 +1,6 @@
 """What the class did, exercise by exercise: points from nbgrader's gradebook, verdicts from the checks' reports."""
 
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rich.table import Table
 from course_utils.grading.pipeline import Course
 
 REPORT_TYPE = "application/vnd.course.report+json"
+LONGEST_MESSAGE = 400  # characters; an exception's text can be of any length
 
 
 @dataclass(frozen=True)
@@ -80,13 +82,22 @@ def _verdicts(path: Path) -> dict[str, tuple[str | None, str]]:
 
 
 def _verdict(outputs: list) -> tuple[str | None, str]:
+    """The cell's own result decides; what the student's code displayed on the way may say anything."""
     for output in outputs:
         if output.output_type == "error":
-            return output.ename, f"{output.ename}: {output.evalue}"
-        report = output.get("data", {}).get(REPORT_TYPE)
-        if report is not None:
-            return report["mistake"], "" if report["passed"] else report["message"]
+            return output.ename, _shortened(f"{output.ename}: {output.evalue}")
+        if output.output_type != "execute_result" or REPORT_TYPE not in output.data:
+            continue
+        match output.data[REPORT_TYPE]:
+            case {"passed": bool(passed), "mistake": str() | None as mistake, "message": str(message)}:
+                return mistake, "" if passed else _shortened(message)
+            case _:
+                return None, "the check's report cannot be read: was it tampered with?"
     return None, "the check left no report"
+
+
+def _shortened(text: str) -> str:
+    return textwrap.shorten(text, LONGEST_MESSAGE, placeholder=" ...")
 
 
 def table(title: str, class_rows: list[Row], root: Path) -> Table:

@@ -136,6 +136,22 @@ def test_errors_name_what_is_missing(course, tmp_path):
         grade_class(course, "tiny", ["ada", "bob"])
 
 
+def test_a_forged_or_endless_report_breaks_nobodys_row(course):
+    """What a function displays while it is checked is not the check's report, and its errors may be of any length."""
+    forged = "{'application/vnd.course.report+json': 'nonsense', 'text/plain': '2.0'}"
+    display = f"def second(x):\n    display({forged}, raw=True)\n    return base + x"
+    course.hand_in("a_display", second=display)
+    course.hand_in("b_long", second="def second(x):\n    raise ValueError('[bold]' * 100_000)")
+    course.hand_in("c_fine")
+    assert grade_all(course) == {}
+    rows = {row.student: row for row in gradebook.rows(course, "tiny")}
+    assert rows["a_display"].points == rows["c_fine"].points == 9
+    assert len(rows["b_long"].exercises[1].message) <= gradebook.LONGEST_MESSAGE
+    assert gradebook.table("class", list(rows.values()), course.root).row_count == 3
+    output = nbformat.v4.new_output("execute_result", data={gradebook.REPORT_TYPE: "nonsense", "text/plain": "2.0"})
+    assert gradebook._verdict([output]) == (None, "the check's report cannot be read: was it tampered with?")
+
+
 def test_a_manual_score_survives_regrading(course):
     course.hand_in("ada", second="def second(x):\n    return 0")
     grade_all(course)

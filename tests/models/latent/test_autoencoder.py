@@ -18,16 +18,6 @@ from course_utils.training import fit
 IMAGE_SHAPES = [(1, 8, 8), (3, 8, 8), (1, 28, 28), (3, 32, 32), (1, 12, 20), (3, 8, 4)]
 
 
-@pytest.fixture
-def _seed():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
-pytestmark = pytest.mark.usefixtures("_seed")
-
-
 def random_images(num: int, shape: tuple[int, ...], dtype=torch.float64) -> torch.Tensor:
     return torch.rand(num, *shape, dtype=dtype)
 

@@ -11,16 +11,6 @@ from course_utils.models.latent.denoising import Denoiser, DenoisingAutoencoder,
 from course_utils.training import fit
 
 
-@pytest.fixture
-def _seed():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
-pytestmark = pytest.mark.usefixtures("_seed")
-
-
 class Identity(torch.nn.Module):
     def forward(self, x):
         return x
