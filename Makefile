@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 ASSIGNMENTS := $(notdir $(wildcard solutions/a*))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test lint format fresh notebooks lectures assignments clean
+.PHONY: help setup demo lab test lint format fresh notebooks lectures assignments bench-grading bench-cases clean
 
 help:  ## List the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 setup: $(VENV)/.installed  ## Make .venv and install the course in it (uv where it is on the PATH, else venv and pip)
 
@@ -25,7 +25,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	fi
 	@touch $@
 
-demo: setup  ## Grade an example class: release, nine submissions, feedback, grades, gradebook
+demo: setup  ## Grade an example class: release, ten submissions, feedback, grades, gradebook
 	$(BIN)/course demo
 
 lab: setup  ## Open JupyterLab on the course
@@ -52,6 +52,12 @@ lectures: notebooks
 
 assignments: notebooks  ## Make the students' versions from the solutions
 	for name in $(ASSIGNMENTS); do $(BIN)/course release $$name || exit 1; done
+
+bench-grading: setup  ## Time this grader beside stock nbgrader: benchmarks/grading.md (an hour)
+	$(BIN)/python -m benchmarks.grading
+
+bench-cases: setup  ## Show hostile and broken submissions to both graders: benchmarks/cases.md (half an hour)
+	$(BIN)/python -m benchmarks.cases
 
 clean:  ## Remove what demo, training and benchmarks made (not .venv)
 	rm -rf build runs .pytest_cache .ruff_cache .hypothesis

@@ -21,18 +21,26 @@ c.CourseDirectory.solution_directory = "solutions_executed"
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc", "README.md", "feedback", ".*"]
 c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotImplementedError()"}
 
-# Grading: a deleted test cell comes back, a warning is no failure, and a dead kernel costs its own cells only.
-c.OverwriteCells.add_missing_cells = True
-c.IgnorePattern.enabled = True
-c.IgnorePattern.pattern = r"(?s).*"
-c.Execute.timeout = 30
-c.Execute.kernel_name = "python3"
-c.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
+# Grading: the student's code runs in a sandbox and the tests outside of it; points come from there, not from outputs.
+c.Autograde.exporter_class = "course_utils.grading.plugin.GradingExporter"
+c.Autograde.pre_convert_hook = "course_utils.grading.plugin.add_missing_notebooks"
+c.Autograde.sanitize_preprocessors = []
 c.Autograde.autograde_preprocessors = [
-    "course_utils.grading.execute.SurvivingExecute",
-    "nbgrader.preprocessors.IgnorePattern",
-    "nbgrader.preprocessors.LimitOutput",
-    "nbgrader.preprocessors.SaveAutoGrades",
+    "course_utils.grading.plugin.SaveTrustedGrades",
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
+# Feedback shows verdicts, never the source of a hidden test.
+c.GenerateFeedback.preprocessors = [
+    "nbgrader.preprocessors.GetGrades",
+    "course_utils.grading.exporter.HideTests",
+]
+c.GenerateFeedback.exporter_class = "course_utils.grading.exporter.FeedbackExporter"
+# `nbgrader validate` runs notebooks in an ordinary kernel: there, too, a warning is no failure.
+c.Execute.timeout = 30
+c.Execute.kernel_name = "python3"
+c.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
+c.IgnorePattern.enabled = True
+c.IgnorePattern.pattern = r"(?s).*"
+# Where the system cannot isolate the students' code, grading stops. This lets `nbgrader autograde` go on all the same:
+# c.GradingExporter.unsafe = True

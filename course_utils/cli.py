@@ -1,5 +1,6 @@
 """The `course` command: build notebooks, train the reference models, release and grade assignments."""
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -109,18 +110,118 @@ def release(
 def grade(
     assignment: Annotated[str, typer.Argument(help="Its name, a3_vae for example.")],
     student: Annotated[list[str] | None, typer.Option(help="Grade these only; by default all who handed in.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="How many to grade side by side; by default one for each processor.")
+    ] = None,
+    cluster: Annotated[str | None, typer.Option(help="Grade on the Dask cluster with this scheduler address.")] = None,
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe", help="Grade even where students' code cannot be isolated wholly.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Grade submissions, too, that were graded and have not changed.")
+    ] = False,
     root: CourseRoot = Path("."),
 ) -> None:
-    """Grade the submissions of an assignment, write feedback and grades.csv, and print the gradebook."""
+    """Grade the submissions of an assignment, write feedback and grades.csv, and print the gradebook.
+
+    Stopped at any moment, the same command goes on from there. The exit code is 1 if somebody could not be graded.
+    """
+    from course_utils.grading.workers import warmed
+
+    try:
+        with contextlib.nullcontext() if cluster else warmed():  # first, since it goes on while nbgrader is imported
+            from course_utils.grading import pipeline
+            from course_utils.grading.session import grade_class
+
+            course = pipeline.Course(root.resolve())
+            try:
+                failures = grade_class(
+                    course, assignment, student, num_workers=workers, cluster=cluster, unsafe=unsafe, again=again
+                )
+            except (pipeline.GradingError, FileNotFoundError) as error:
+                _stop(str(error))
+    except KeyboardInterrupt:
+        _stop("interrupted; what was graded is kept, and the same command goes on from here")
+    raise typer.Exit(1 if failures else 0)
+
+
+@app.command()
+def check(
+    notebook: Annotated[Path, typer.Argument(help="The notebook that you want to hand in.")],
+    release: Annotated[Path | None, typer.Option(help="The released notebook; by default found by its name.")] = None,
+) -> None:
+    """Run the visible checks on your notebook, as the grader will, and name missing or damaged cells."""
+    from rich.console import Console
+
+    from course_utils.grading import isolation, selfcheck
+
+    for gap in isolation.survey().gaps:
+        typer.echo(f"not isolated here: {gap}", err=True)
+    try:
+        result = selfcheck.check(notebook, release)
+    except (selfcheck.SelfCheckError, isolation.IsolationError) as error:
+        _stop(str(error))
+    Console().print(result)
+    raise typer.Exit(0 if result.passed else 1)
+
+
+@app.command()
+def isolation() -> None:
+    """What this machine has to isolate students' code: each protection, and what gives it."""
+    from course_utils.grading.isolation import survey
+
+    found = survey()
+    typer.echo(str(found))
+    for gap in found.gaps:
+        typer.echo(f"missing: {gap}")
+    raise typer.Exit(1 if found.gaps else 0)
+
+
+@app.command()
+def feedback(
+    assignment: Annotated[str, typer.Argument(help="Its name, a3_vae for example.")],
+    student: Annotated[list[str] | None, typer.Option(help="Only theirs; by default that of all.")] = None,
+    root: CourseRoot = Path("."),
+) -> None:
+    """Write the feedback of an assignment anew, after manual grading for example."""
     from course_utils.grading import pipeline
-    from course_utils.grading.session import grade_class
+    from course_utils.grading.feedback import write_class
 
     course = pipeline.Course(root.resolve())
     try:
-        failures = grade_class(course, assignment, student)
-    except (pipeline.GradingError, FileNotFoundError) as error:
+        failures = write_class(course, assignment, student)
+    except FileNotFoundError as error:
         _stop(str(error))
+    for reason in failures.values():
+        typer.echo(f"no feedback: {reason}", err=True)
+    typer.echo(f"feedback: {course.root / 'feedback'}")
     raise typer.Exit(1 if failures else 0)
+
+
+@app.command()
+def report(
+    assignment: Annotated[str, typer.Argument(help="Its name, a3_vae for example.")],
+    csv: Annotated[Path | None, typer.Option(help="Write a table with one line a student, too.")] = None,
+    html: Annotated[Path | None, typer.Option(help="The page; by default reports/ASSIGNMENT.html.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Print all submissions to look at, not the first ten.")] = False,
+    root: CourseRoot = Path("."),
+) -> None:
+    """How the class did in an assignment: scores, misconceptions, submissions to look at."""
+    from rich.console import Console
+
+    from course_utils.grading import pipeline
+    from course_utils.grading import report as class_report
+
+    course = pipeline.Course(root.resolve())
+    try:
+        found = class_report.collect(course, assignment)
+        Console().print(class_report.summary(found, full=full))
+        page = class_report.write_html(found, html or course.root / "reports" / f"{assignment}.html")
+        typer.echo(f"report: {page}")
+        if csv is not None:
+            typer.echo(f"table:  {class_report.write_csv(found, csv)}")
+    except (pipeline.GradingError, OSError) as error:
+        _stop(str(error))
 
 
 @app.command()
@@ -129,13 +230,16 @@ def demo(
         "build/demo"
     ),
 ) -> None:
-    """Grade a small example class: release, nine submissions, feedback, grades, gradebook."""
-    from course_utils.grading import demo as example
+    """Grade a small example class: release, ten submissions, feedback, grades, gradebook."""
+    from course_utils.grading.workers import warmed
 
-    try:
-        went_well = example.run(folder.resolve())
-    except FileExistsError as error:
-        _stop(str(error))
+    with warmed():
+        from course_utils.grading import demo as example
+
+        try:
+            went_well = example.run(folder.resolve())
+        except FileExistsError as error:
+            _stop(str(error))
     raise typer.Exit(0 if went_well else 1)
 
 

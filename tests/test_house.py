@@ -86,7 +86,7 @@ def test_the_readme_names_what_is_there():
     readme = (ROOT / "README.md").read_text()
     for source in notebooks.sources():
         assert source.stem in readme, f"README.md does not name {source.stem}"
-    for target in re.findall(r"make (\w+)", readme):
+    for target in re.findall(r"make ([\w-]+)", readme):
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE), f"no target {target}"
     for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", readme):
         assert (ROOT / link).exists(), f"README.md links to {link}, which is not there"

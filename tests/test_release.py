@@ -77,7 +77,7 @@ def test_every_exercise_has_a_stub_a_visible_and_a_hidden_check(assignment):
     cells = {cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells if "nbgrader" in cell.metadata}
     exercises = [name for name, cell in cells.items() if cell.metadata.nbgrader.solution]
 
-    assert exercises == list(checks.ASSIGNMENTS[assignment].CHECKS)
+    assert exercises == list(checks.of_assignment(assignment))
     for name in exercises:
         assert "raise NotImplementedError()" in cells[name].source
         assert '"""' in cells[name].source, f"{name} has no docstring"

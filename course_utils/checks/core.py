@@ -4,98 +4,50 @@ A check is a callable that takes the student's function and returns a `Report`. 
 differentiates what it returns, so the function may as well be a stand-in for one that lives in another process.
 """
 
-# ruff: noqa: E501
-
 import contextlib
+import contextvars
 import functools
 import inspect
-import linecache
 import os
-import signal
-import sys
-import sysconfig
-import threading
-import time
 import types
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import torch
 
-from course_utils.checks.randomness import Draw, derive_seed, preserve_generators, seed_generators
+from course_utils.checks.failures import MISTAKES, Failure, failure_of
+from course_utils.checks.local import LocalCalls
+from course_utils.checks.randomness import Draw, derive_seed, preserve_generators
 from course_utils.checks.report import Finding, Report, cut
 
-COURSE = Path(__file__).resolve().parents[1]
-# Functions of these folders answer for the student, but for this file (signal handlers run in the midst of the
-# student's code) and stubs.py, where networks live that checks hand to students' functions.
-REFERENCES = (str(COURSE / "models") + os.sep, str(COURSE / "checks") + os.sep)
-HELPERS = (str(Path(__file__).resolve()), str(COURSE / "checks" / "stubs.py"))
-LIBRARIES = tuple({sysconfig.get_paths()[key] + os.sep for key in ("stdlib", "platstdlib", "purelib", "platlib")})
-
-# Misconceptions that any function can show: id -> what it is and what to do.
-MISTAKES = {
-    "not-attempted": "not attempted yet: replace `raise NotImplementedError()` by your code.",
-    "not-a-function": "there is no function to check: define it under exactly this name and run its cell.",
-    "wrong-arguments": "the function does not take the arguments of the exercise: keep the first line of the stub.",
-    "wrong-names": "the arguments have other names than in the exercise: keep the first line of the stub.",
-    "wrong-default": "the default value of an argument is not the one in the exercise: keep the first line of the stub.",
-    "uses-reference": "your function calls the course's own code for its answer: write the formula yourself.",
-    "endless": "it did not finish in time: an endless loop?",
-    "returns-nothing": "it returns nothing (None): did you forget `return`?",
-    "returns-number": "it returns a Python number, which is cut off from the gradient: return the tensor (no `.item()`).",
-    "returns-array": "it returns a NumPy array, which is cut off from the gradient: compute with torch and return the tensor.",
-    "returns-tuple": "it returns a tuple or a list: return the one tensor that is asked for.",
-    "integer-result": "it returns integers: the result needs the floating-point type of the input.",
-    "half-precision": "it returns half precision: keep the floating-point type of the input.",
-    "one-layout-only": "it works for one layout of the input and fails for another: start from `x.shape[0]`, not a fixed number of axes.",
-    "broadcast-square": "shapes (B, 1) and (B,) met and made a (B, B) table: check the shape of each term before you combine them.",
-    "one-number": "it returns one number for the whole batch: return one per example, shape (B,).",
-    "random-result": "two calls with the same input differ: nothing random is asked here.",
-    "keeps-state": "the result depends on earlier calls: use no global or remembered value.",
-    "detached": "no gradient flows back from the result: something cut it off (`.detach()`, `.data`, `.item()`, `no_grad`, NumPy?).",
-    "partly-detached": "no gradient reaches one of the arguments: something cut it off (`.detach()`, `.data`, `.item()`, `no_grad`?).",
-    "changes-arguments": "it changes its arguments in place: work on new tensors (`a * b`, not `a *= b` or `a.mul_(b)`).",
-    "touches-rng": "it draws from or seeds the global random generator, but nothing random is asked here.",
-    "single-example": "it fails for a batch of one example: do not `squeeze()` the batch axis away.",
-    "fixed-dtype": "it fails for float64 input or answers in another type: take dtype and device from the input, write no `.float()`.",
-}  # fmt: skip
+# The seed of all checks while a test is graded; the grader derives it from a secret.
+GRADING_SEED: contextvars.ContextVar[int | None] = contextvars.ContextVar("GRADING_SEED", default=None)
 
 
-@dataclass
-class Failure(Exception):  # noqa: N818
-    """A criterion is not met: a verdict on the student's function, no error of ours. `mistake` names the misconception, which supplies the message unless one is given."""
-
-    message: str = ""
-    mistake: str | None = None
-    where: str = ""
-    got: str = ""
-    expected: str = ""
-    last: bool = False  # nothing more can be judged after this
-
-
-class TimeUp(BaseException):
-    """Raised inside the student's function when its time is over."""
+@contextlib.contextmanager
+def grading_seed(seed):
+    """All checks draw their inputs from `seed`, unless they are given another one."""
+    token = GRADING_SEED.set(seed)
+    try:
+        yield
+    finally:
+        GRADING_SEED.reset(token)
 
 
 class Trial:
     """One run of a check: calls the student's function and keeps the world outside as it was.
 
     While it lasts, warnings are ignored and the global random generators start from the seed; both are restored, as are
-    signal handlers and timers. The time limit needs POSIX signals and the main thread; elsewhere there is none.
+    signal handlers and timers. A function that lives in another process brings its own way to be called, as `calls`.
     """
 
     def __init__(self, check, function, seed, allow_reference=False):
         self.check, self.function, self.seed = check, function, seed
-        self.allow_reference = allow_reference
-        self.limit = float(os.environ.get("COURSE_CHECK_SECONDS", "10"))
+        self.calls = getattr(function, "remote_calls", None) or LocalCalls(time_limit(), allow_reference)
         self.rng = Draw(derive_seed(seed, check.name))
         self.passed = set()  # names of criteria so far
         self.results = []  # what the first criteria computed, for the next
-        self._quiet = False
-        self._inside = self._expired = self._interrupted = self._outer_rang = False
-        self._borrowed = None
 
     def __enter__(self):
         self._stack = contextlib.ExitStack()
@@ -108,8 +60,8 @@ class Trial:
         torch.set_grad_enabled(True)
         if torch.get_default_device().type != "cpu":
             self._stack.enter_context(torch.device("cpu"))
-        seed_generators(derive_seed(self.seed, self.check.name, "student"))
-        self._stack.enter_context(self._signals())
+        self.seed_generators(derive_seed(self.seed, self.check.name, "student"))
+        self._stack.enter_context(self.calls)
         return self
 
     def __exit__(self, *_):
@@ -128,123 +80,20 @@ class Trial:
 
     def guard(self, action, what="your function"):
         """The result of `action`, run under watch, with a limit of time, and with its exceptions turned to failures."""
-        if self._expired:
-            raise self._time_failure()
-        error = result = None
-        tampered = self._outer_rang = False
-        previous, previous_new = sys.getprofile(), threading.getprofile()
-        watch = self._watch
-        # The first call may print, so that print() helps to debug; a hundred calls shall not flood the notebook.
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(contextlib.redirect_stderr(nowhere()))
-            if self._quiet:
-                stack.enter_context(contextlib.redirect_stdout(nowhere()))
-            self._quiet = True
-            stack.enter_context(torch.enable_grad())
-            try:
-                try:
-                    threading.setprofile(watch)
-                    sys.setprofile(watch)
-                    self._inside = True
-                    result = action()
-                finally:
-                    self._inside = False
-                    tampered = sys.getprofile() is not watch
-                    sys.setprofile(previous)
-            except BaseException as caught:  # SystemExit and KeyboardInterrupt too: the student's code may raise them
-                error = caught
-            finally:
-                self._inside = False
-                sys.setprofile(previous)
-                threading.setprofile(previous_new)
-        if self._interrupted:
-            raise KeyboardInterrupt
-        if self._borrowed is not None and not self.allow_reference:
-            raise Failure(mistake="uses-reference", got=f"a call of {self._borrowed}", last=True)
-        if self._expired or isinstance(error, TimeUp):
-            raise self._time_failure() from None
-        if error is not None and self._outer_rang:
-            raise error
-        if tampered and not self.allow_reference:
-            message = "your function switches off the profile hook that shows whose code it calls (sys.setprofile)."
-            raise Failure(message, mistake="uses-reference", last=True)
-        if error is not None:
-            raise self._describe(error, what) from None
-        return result
+        return self.calls.run(action, what)
 
-    def _watch(self, frame, event, _):
-        if event == "call" and self._borrowed is None:
-            code = frame.f_code
-            file = code.co_filename
-            # Bodies of modules and classes are no answers: importing is allowed.
-            if file.startswith(REFERENCES) and file not in HELPERS and code.co_flags & inspect.CO_OPTIMIZED:
-                self._borrowed = code.co_name
+    def seed_generators(self, seed):
+        """Seed the global random generators that the student's function sees."""
+        self.calls.seed(seed)
 
-    def _time_failure(self):
-        return Failure(f"it did not finish within {self.limit:g} s: an endless loop?", mistake="endless", last=True)
+    def generator_states(self):
+        """The states of the global random generators that the student's function sees, comparable by ==."""
+        return self.calls.generator_states()
 
-    def _describe(self, error, what):
-        """The failure that an exception from the student's code amounts to."""
-        line = student_line(error)
-        source = linecache.getline(line.filename, line.lineno).strip() if line else ""
-        where = f"line {line.lineno} of {line.name}: {source}" if line else ""
-        if isinstance(error, NotImplementedError):
-            first = student_line(error, first=True)
-            if line and first and line.name != first.name:
-                message = f"{first.name} calls {line.name}, which is still to be written."
-                return Failure(message, mistake="not-attempted", where=where)
-            return Failure(mistake="not-attempted")
-        kind = type(error).__name__
-        if isinstance(error, SystemExit | KeyboardInterrupt):
-            message = f"{what} stops the program with {kind}: a function ends with `return`."
-        else:
-            message = f"{what} raised {kind}."
-        return Failure(message, where=where, got=f"{kind}: {safe_text(error)}" if safe_text(error) else kind)
 
-    @contextlib.contextmanager
-    def _signals(self):
-        """Arm the time limit and notice a real Ctrl-C; put back the handlers and the timer found."""
-        if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-            yield
-            return
-
-        def interrupt(number, frame):
-            self._interrupted = True
-            if old_interrupt is not signal.SIG_IGN:
-                (old_interrupt if callable(old_interrupt) else signal.default_int_handler)(number, frame)
-
-        def time_up(*_):
-            self._expired = True
-            if self._inside:
-                raise TimeUp
-
-        def outer_rings(number, frame):
-            self._outer_rang = True
-            old_alarm(number, frame)
-
-        old_interrupt = signal.signal(signal.SIGINT, interrupt) or signal.SIG_DFL
-        started = time.monotonic()
-        outer, outer_interval = signal.setitimer(signal.ITIMER_REAL, 0)
-        old_alarm = signal.getsignal(signal.SIGALRM) or signal.SIG_DFL
-        outer_first = 0 < outer <= self.limit
-        if outer_first:  # somebody else's alarm rings first: leave it in charge, and let through what it raises
-            if callable(old_alarm):
-                signal.signal(signal.SIGALRM, outer_rings)
-            signal.setitimer(signal.ITIMER_REAL, outer, outer_interval)
-        else:
-            signal.signal(signal.SIGALRM, time_up)
-            # It rings again and again, for code that swallows the first exception.
-            signal.setitimer(signal.ITIMER_REAL, self.limit, 0.2)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, old_interrupt)
-            if not outer_first:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, old_alarm)
-            if outer > 0 and not outer_first:
-                left = max(outer - (time.monotonic() - started), 1e-3)
-                signal.setitimer(signal.ITIMER_REAL, left, outer_interval)
+def time_limit():
+    """Seconds for all calls of a check together, from the environment variable COURSE_CHECK_SECONDS."""
+    return float(os.environ.get("COURSE_CHECK_SECONDS", "10"))
 
 
 @dataclass
@@ -278,11 +127,13 @@ class Check:
     def wrong_canary(self, *args):
         raise NotImplementedError
 
-    def __call__(self, student_function, seed=0, *, allow_reference=False):
-        """The report on `student_function`; equal seeds draw equal inputs.
+    def __call__(self, student_function, seed=None, *, allow_reference=False):
+        """The report on `student_function`; equal seeds draw equal inputs. The seed is 0, or at grading the grader's.
 
         `allow_reference=True` is for tests that send the course's own functions through their checks.
         """
+        if seed is None:
+            seed = GRADING_SEED.get() or 0
         report = Report(self.name, seed=seed)
         stopped = False
         with Trial(self, student_function, seed, allow_reference) as trial:
@@ -316,18 +167,25 @@ class Check:
         The seed is that of the environment variable COURSE_GRADING_SEED or else a fresh one; the report states it.
         """
         given = os.environ.get("COURSE_GRADING_SEED", "")
-        if given:
+        seed = GRADING_SEED.get()
+        if seed is None and given:
             seed = int(given) if given.isdecimal() else derive_seed(given)
-        else:
+        elif seed is None:
             seed = int.from_bytes(os.urandom(4), "big")
         note = f"inputs drawn from seed={seed}"
-        trouble = self._canary_trouble(seed)
+        # A function in another process cannot have tampered with this one: the canaries need no repetition.
+        far = hasattr(student_function, "remote_calls")
+        trouble = self._canary_trouble_once() if far else self._canary_trouble(seed)
         if trouble:
             finding = Finding("canary", False, 1.0, f"the environment was tampered with: {trouble}.", "tampered")
             return Report(self.name, [finding], seed, note)
         report = self(student_function, seed)
         report.note = note
         return report
+
+    @functools.cache  # noqa: B019  a check lives as long as its module
+    def _canary_trouble_once(self):
+        return self._canary_trouble(int.from_bytes(os.urandom(4), "big"))
 
     def _canary_trouble(self, seed):
         """What is wrong with the verdicts on answers that are known, or an empty string."""
@@ -348,6 +206,9 @@ class Check:
     def judge_signature(self, trial):
         """The function is there and takes the arguments of the exercise, as far as one can tell without a call."""
         if not callable(trial.function):
+            raised = getattr(trial.function, "raised", None)  # how the cell of an undefined function failed
+            if raised is not None:
+                raise failure_of(raised, "the cell that should define your function")
             raise Failure(mistake="not-a-function", got=type(trial.function).__name__, expected=self.signature)
         try:
             signature = inspect.signature(trial.function)
@@ -361,29 +222,3 @@ class Check:
     @property
     def signature(self):
         return f"{self.name}({', '.join(self.arguments)})"
-
-
-@functools.cache
-def nowhere():
-    """A file that swallows what is written; it stays open for handlers of loggers that remember it."""
-    return open(os.devnull, "w")
-
-
-def student_line(error, first=False):
-    """The last (or first) place of the traceback that is neither a library's nor the course's; None if there is none."""
-    places = []
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if not code.co_filename.startswith((*LIBRARIES, str(COURSE) + os.sep, "<frozen")):
-            places.append(types.SimpleNamespace(filename=code.co_filename, lineno=trace.tb_lineno, name=code.co_name))
-        trace = trace.tb_next
-    return None if not places else places[0] if first else places[-1]
-
-
-def safe_text(value):
-    """str(value), for values whose own str may fail."""
-    try:
-        return cut(value)
-    except Exception as error:
-        return f"<{type(value).__name__} whose text fails with {type(error).__name__}>"

@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from course_utils.checks.core import Check, Criterion, Failure
-from course_utils.checks.randomness import derive_seed, generator_states, seed_generators
+from course_utils.checks.core import Check, Criterion
+from course_utils.checks.failures import Failure
+from course_utils.checks.randomness import derive_seed
 from course_utils.checks.reductions import REDUCTIONS
 from course_utils.checks.tensors import (
     axes,
@@ -183,11 +184,11 @@ class OracleCheck(Check):
     def _unsteady(self, trial):
         """The mistake of a function that does not repeat its first result."""
         result = trial.results[0]
-        before = generator_states()
+        before = trial.generator_states()
         again = self.result(result.case, trial.call(*copies(result.case).values()))
         if same(again.value, result.value):
             return ()
-        return ("random-result",) if generator_states() != before else ("keeps-state",)
+        return ("random-result",) if trial.generator_states() != before else ("keeps-state",)
 
     def name_mistake(self, results):
         """The ids of the first guess that explains every result, or ()."""
@@ -305,10 +306,10 @@ class OracleCheck(Check):
         first = None
         for count, case in enumerate([*cases, cases[0]]):
             arguments = copies(case)
-            seed_generators(derive_seed(trial.seed, count))  # a state that no seed of the student's has left
-            before = generator_states()
+            trial.seed_generators(derive_seed(trial.seed, count))  # a state that no seed of the student's has left
+            before = trial.generator_states()
             result = self.result(case, trial.call(*arguments.values()))
-            if generator_states() != before:
+            if trial.generator_states() != before:
                 raise Failure(mistake="touches-rng", where=f"input {shapes(case)}")
             for name, value in arguments.items():
                 if isinstance(value, torch.Tensor) and not identical(value, case[name]):

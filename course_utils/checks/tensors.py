@@ -7,7 +7,7 @@ import numbers
 import numpy as np
 import torch
 
-from course_utils.checks.core import Failure
+from course_utils.checks.failures import Failure
 
 
 def require_tensor(output, where, number_allowed=False):
@@ -33,7 +33,7 @@ def require_tensor(output, where, number_allowed=False):
         raise Failure(mistake="returns-array", where=where, got=kind, expected="a tensor")
     if isinstance(output, tuple | list):
         raise Failure(mistake="returns-tuple", where=where, got=f"a {kind} of {len(output)}", expected="a tensor")
-    raise Failure(f"it returns a {kind}, but a tensor is due.", where=where, got=kind, expected="a tensor")
+    raise Failure(f"it returns a {kind}, but a tensor is due.", "no-tensor", where, got=kind, expected="a tensor")
 
 
 def copies(case):

@@ -1,7 +1,7 @@
 """The course's main job on a small scale: release an assignment, grade an example class, write feedback and grades.
 
-`demo/class/` holds the answers of nine students, and `demo/class.toml` what each deserves. A student's file gives the
-cells in which they differ from `1_perfect.py`.
+`demo/class/` holds the answers of ten students, one of them hostile, and `demo/class.toml` what each deserves. A
+student's file gives the cells in which they differ from `1_perfect.py`.
 """
 
 import re
@@ -101,7 +101,7 @@ def differences(rows: list[gradebook.Row], deserved_path: Path) -> list[str]:
             continue
         if abs(row.points - due["points"]) > 1e-6:
             result.append(f"{student} got {row.points:g} points, {due['points']:g} were due")
-        mistakes = {exercise.name: exercise.mistake for exercise in row.exercises if exercise.message}
+        mistakes = {exercise.name: exercise.mistake or "" for exercise in row.exercises if exercise.message}
         if mistakes != due["mistakes"]:
             result.append(f"{student}: the mistakes named were {mistakes}, due were {due['mistakes']}")
         if not row.feedback.is_file():

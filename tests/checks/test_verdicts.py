@@ -96,7 +96,7 @@ def test_number_for_a_tensor():
     assert kl(lambda mu, logvar: 3.0).mistake == "returns-number"
     assert kl(lambda mu, logvar: torch.zeros(len(mu), dtype=torch.int64)).mistake == "integer-result"
     report = checks.vae.beta_schedule(lambda step, warmup_steps, beta_max=1.0: "0.5")
-    assert (report.fraction, report.mistake) == (0, None)
+    assert (report.fraction, report.mistake) == (0, "no-tensor")
 
 
 class NamelessError(Exception):
@@ -336,3 +336,12 @@ def test_small_errors_in_the_kl_do_not_hide_behind_the_likelihood():
 
     for seed in range(20):
         assert not checks.vae.elbo(answer, seed).passed
+
+
+def test_a_function_that_asks_for_a_gpu_is_told_so():
+    def raises(mu, logvar):
+        raise AssertionError("Torch not compiled with CUDA enabled")
+
+    report = kl(raises)
+    assert report.mistake == "cuda"
+    assert "take the device from the input" in report.message

@@ -1,4 +1,4 @@
-"""A tiny course with one assignment, so that the tests of grading need neither torch nor minutes."""
+"""A tiny course with one assignment, so that most tests of grading need neither torch nor minutes; and a real one."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from course_utils import notebooks
-from course_utils.grading import pipeline
+from course_utils.grading import demo, pipeline, spec
 
 SOURCE = """\
 # %% [markdown] nbgrader={{"grade": false, "grade_id": "title", "locked": true, "schema_version": 3, "solution": false, "task": false}}
@@ -65,7 +65,7 @@ def released(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("course")
     shutil.copy(notebooks.ROOT / "nbgrader_config.py", root)
     shutil.copy(notebooks.ROOT / "pyproject.toml", root)
-    with (root / "nbgrader_config.py").open("a") as config:
+    with (root / "nbgrader_config.py").open("a") as config:  # for `nbgrader validate`
         config.write("\nc.Execute.timeout = 4\n")
     source = root / "solutions" / "tiny" / "tiny.py"
     source.parent.mkdir(parents=True)
@@ -79,3 +79,24 @@ def released(tmp_path_factory) -> Path:
 def course(released, tmp_path) -> TinyCourse:
     shutil.copytree(released, tmp_path / "course")
     return TinyCourse(tmp_path / "course")
+
+
+@pytest.fixture(scope="session")
+def vae_course(tmp_path_factory) -> pipeline.Course:
+    """A course with a3_vae released, to be left as it is."""
+    course = demo.set_up(tmp_path_factory.mktemp("a3_vae") / "course")
+    pipeline.release(course, "a3_vae")
+    return course
+
+
+@pytest.fixture(scope="session")
+def vae_release(vae_course) -> spec.AssignmentSpec:
+    return spec.read(vae_course, "a3_vae")
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory) -> Path:
+    """A released a3_vae with an empty gradebook, to be copied."""
+    from tests.grading.example_results import empty_course
+
+    return empty_course(tmp_path_factory.mktemp("template") / "course")

@@ -1,4 +1,4 @@
-"""The example class of `make demo`: nine students, each with the score and the verdict that they deserve."""
+"""The example class of `make demo`: ten students, each with the score and the verdict that they deserve."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ def test_all_get_what_they_deserve(graded):
     course, done = graded
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All students got the score and the verdict that they deserve" in done.stdout
-    assert len(gradebook.rows(course, demo.ASSIGNMENT)) == 9
+    assert len(gradebook.rows(course, demo.ASSIGNMENT)) == 10
     for path in (ROOT / "demo" / "class").glob("*.py"):
         assert path.stem in done.stdout
         assert f"{path.stem}/a3_vae/a3_vae.html" in done.stdout
@@ -50,7 +50,7 @@ def test_feedback_says_what_was_wrong(graded):
 def test_the_grades_are_exported(graded):
     course, _ = graded
     lines = (course.root / "grades.csv").read_text().splitlines()
-    assert len(lines) == 10
+    assert len(lines) == 11
     assert lines[0].startswith("assignment,")
 
 

@@ -18,13 +18,18 @@ def test_the_whole_term_by_hand(course):
     course.hand_in("bob", second="def second(x):\n    os._exit(1)")
     (course.root / "gradebook.db").unlink()
     nbgrader(course, "generate_assignment", "tiny", "--force")
+    renamed = course.hand_in("eve")
+    renamed.rename(renamed.with_name("tiny (1).ipynb"))
+    course.hand_in("mallory").write_text("no notebook at all")
     nbgrader(course, "autograde", "tiny")
-    assert sum(course.scores("ada").values()) == 9
+    assert sum(course.scores("ada").values()) == sum(course.scores("eve").values()) == 9
+    assert sum(course.scores("mallory").values()) == 0
     assert sum(course.scores("bob").values()) == 6
     nbgrader(course, "generate_feedback", "tiny")
-    assert "Score: 6.0 / 9.0" in (course.root / "feedback" / "bob" / "tiny" / "tiny.html").read_text()
+    feedback = (course.root / "feedback" / "bob" / "tiny" / "tiny.html").read_text()
+    assert "== 43" not in feedback  # the hidden test
     nbgrader(course, "export")
-    assert len((course.root / "grades.csv").read_text().splitlines()) == 3
+    assert len((course.root / "grades.csv").read_text().splitlines()) == 5
 
 
 def test_validate_tells_a_student_what_is_open(course):

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 
-from course_utils.checks.core import Failure
+from course_utils.checks.failures import Failure
 from course_utils.checks.oracle import OracleCheck
 
 

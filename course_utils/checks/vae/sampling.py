@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import torch
 
-from course_utils.checks.core import Check, Criterion, Failure
-from course_utils.checks.randomness import generator_states, seed_generators
+from course_utils.checks.core import Check, Criterion
+from course_utils.checks.failures import Failure
 from course_utils.checks.tensors import copies, identical, number, require_tensor, shapes
 
 
@@ -163,10 +163,10 @@ class Reparameterize(Check):
         """Whether a call leaves a global generator in the same state, from wherever it started."""
         states = []
         for start in (trial.seed + 10_007, trial.seed + 20_011):
-            seed_generators(start % 2**32)
-            before = generator_states()
+            trial.seed_generators(start % 2**32)
+            before = trial.generator_states()
             trial.call(*copies(trial.case).values())
-            states.append((before, generator_states()))
+            states.append((before, trial.generator_states()))
         (before, after), (other_before, other_after) = states
         return any(a == b and a0 != b0 for a0, a, b0, b in zip(before, after, other_before, other_after, strict=True))
 
