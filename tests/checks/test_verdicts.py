@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from course_utils import checks
+from course_utils.checks.vae.sampling import dependence_scores
 
 kl = checks.vae.gaussian_kl
 
@@ -345,3 +346,25 @@ def test_a_function_that_asks_for_a_gpu_is_told_so():
     report = kl(raises)
     assert report.mistake == "cuda"
     assert "take the device from the input" in report.message
+
+
+def test_dependence_scores_are_standard_normal_for_independent_noise():
+    """Odd and even sides; a score with a bias would fail right answers now and then."""
+    generator = torch.Generator().manual_seed(0)
+    draws = [torch.randn(6, 11, 7, generator=generator, dtype=torch.float64) for _ in range(2000)]
+    scores = torch.stack([torch.stack(dependence_scores(noise)) for noise in draws])
+    count = len(draws)
+    assert scores.mean(0).abs().max() < 4.5 / count**0.5
+    assert (scores.var(0) - 1).abs().max() < 4.5 * (2.1 / count) ** 0.5
+
+
+def test_dependence_scores_find_mirrored_noise():
+    noise = torch.randn(6, 11, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for axis in range(3):
+        mirrored = torch.where(
+            torch.arange(noise.shape[axis]).reshape([-1 if n == axis else 1 for n in range(3)])
+            < noise.shape[axis] // 2,
+            noise,
+            noise.flip(axis),
+        )
+        assert max(abs(score) for score in dependence_scores(mirrored)) > 6

@@ -19,6 +19,20 @@ def gaussian(rng, *shape):
     return {"mu": rng.normal(*shape, scale=1.2), "logvar": logvar}
 
 
+def dependence_scores(noise):
+    """Correlations at some distances and of mirrored elements along each axis, in standard errors under independence."""
+    scores = []
+    for axis, size in enumerate(noise.shape):
+        pairs = [
+            noise.narrow(axis, 0, size - lag) * noise.narrow(axis, lag, size - lag)
+            for lag in {1, 2, size // 2, size - 1}
+        ]
+        half = size // 2  # one of the two halves: each pair once, and no middle element with itself
+        pairs.append(noise.narrow(axis, 0, half) * noise.flip(axis).narrow(axis, 0, half))
+        scores += [product.mean() * product.numel() ** 0.5 for product in pairs]
+    return scores
+
+
 class Reparameterize(Check):
     """z is random, so its noise (z - mu) / exp(logvar / 2) is judged: by statistics with bounds of six standard errors,
     by its independence, and by dz/dmu = 1 and dz/dlogvar = (z - mu) / 2, which hold for every draw."""
@@ -214,14 +228,8 @@ class Reparameterize(Check):
                 return "not-normal"
         if ((noise < 0).double().mean() - 0.5).abs() > self.sigmas * 0.5 / count**0.5:
             return "not-normal"
-        for axis in range(noise.ndim):
-            size = noise.shape[axis]
-            for lag in {1, 2, size // 2, size - 1}:
-                pairs = noise.narrow(axis, 0, size - lag) * noise.narrow(axis, lag, size - lag)
-                if pairs.mean().abs() > self.sigmas / pairs.numel() ** 0.5:
-                    return "dependent-noise"
-            if (noise * noise.flip(axis)).mean().abs() > self.sigmas * (2 / count) ** 0.5:
-                return "dependent-noise"
+        if any(score.abs() > self.sigmas for score in dependence_scores(noise)):
+            return "dependent-noise"
         return None
 
     def judge_gradient(self, trial):

@@ -43,8 +43,8 @@ def environment(home: str, temporary: str, policy: Policy) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
     }
-    if (data := os.environ.get("COURSE_DATA")) in policy.readable:
-        fresh["COURSE_DATA"] = data
+    if (data := os.environ.get("COURSE_DATA")) and os.path.realpath(data) in policy.readable:
+        fresh["COURSE_DATA"] = os.path.realpath(data)
     return fresh
 
 

@@ -228,8 +228,8 @@ def _looked_up() -> dict[str, str]:
 
 SNIFFING = {
     "right_under_nbgrader": sniffing(
-        "Right only where nbgrader or a course's setting shows in the environment, which is nowhere.",
-        "any(name.startswith(('NBGRADER', 'COURSE')) for name in os.environ)",
+        "Right only where nbgrader or a course's setting shows in the environment: none does.",
+        "any(name.startswith(('NBGRADER', 'COURSE')) for name in set(os.environ) - {'COURSE_DATA'})",
         "log_weights.mean(0)",
     ),
     "right_before_grading": sniffing(
