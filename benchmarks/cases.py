@@ -99,9 +99,12 @@ def stock(case: Case, released: Path, folder: Path, seconds: int) -> Outcome:
     for student, submitted in (("case", case), (OTHER, Case("Right."))):
         place = course / "submitted" / student / ASSIGNMENT
         place.mkdir(parents=True)
-        for name, content in submitted.submission(student).files.items():
-            (place / name).parent.mkdir(exist_ok=True)
-            (place / name).write_bytes(content)
+        try:
+            for name, content in submitted.submission(student).files.items():
+                (place / name).parent.mkdir(exist_ok=True)
+                (place / name).write_bytes(content)
+        except OSError as error:  # a name that no file system takes
+            return Outcome(None, f"cannot be handed in: {error.strerror}")
     for new in (out, folder / "mount"):
         new.mkdir()
     limits = [f"--as={STOCK_MEMORY}", f"--fsize={GIB}", f"--cpu={seconds}", "--core=0"]

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from course_utils.checks.contract import judge_contract
 from course_utils.checks.core import Check, Criterion
 from course_utils.checks.failures import Failure
-from course_utils.checks.randomness import derive_seed
 from course_utils.checks.reductions import REDUCTIONS
 from course_utils.checks.tensors import (
     axes,
@@ -296,89 +296,7 @@ class OracleCheck(Check):
                     raise
 
     def judge_contract(self, trial):
-        cases = self.cases(trial.rng)
-        self._judge_side_effects(trial, cases)
-        self._judge_batch_of_one(trial)
-        self._judge_float64(trial, cases[0])
-        self._judge_calling(trial, cases[-1])
-
-    def _judge_side_effects(self, trial, cases):
-        first = None
-        for count, case in enumerate([*cases, cases[0]]):
-            arguments = copies(case)
-            trial.seed_generators(derive_seed(trial.seed, count))  # a state that no seed of the student's has left
-            before = trial.generator_states()
-            result = self.result(case, trial.call(*arguments.values()))
-            if trial.generator_states() != before:
-                raise Failure(mistake="touches-rng", where=f"input {shapes(case)}")
-            for name, value in arguments.items():
-                if isinstance(value, torch.Tensor) and not identical(value, case[name]):
-                    raise Failure(mistake="changes-arguments", where=f"argument {name}, input {shapes(case)}")
-            first = first or result
-        if not same(first.value, result.value):
-            raise self.difference(Result(first.case, result.value, first.value), mistake="keeps-state")
-
-    def _judge_batch_of_one(self, trial):
-        case = self.single_case(trial.rng)
-        if case is None:
-            return
-        try:
-            result = self.checked(trial, case)
-        except Failure as failure:
-            if failure.mistake is None or failure.mistake in ("one-number", "returns-number"):
-                failure.mistake, failure.message = "single-example", self.sentence("single-example")
-            raise
-        if not self.is_close(result):
-            raise self.difference(result, mistake="single-example")
-
-    def _judge_float64(self, trial, case):
-        tensors = [value for value in case.values() if isinstance(value, torch.Tensor) and value.is_floating_point()]
-        if not tensors:
-            return
-        case = doubles(case)
-        where = f"input {shapes(case)} in float64"
-        try:
-            output = trial.call(*copies(case).values())
-            self.require_type(output, where)
-        except Failure as failure:
-            raise Failure(mistake=failure.mistake or "fixed-dtype", where=where, got=failure.got) from None
-        if output.dtype != torch.float64 or output.device != tensors[0].device:
-            got = f"{output.dtype} on {output.device}"
-            raise Failure(mistake="fixed-dtype", where=where, got=got, expected=f"torch.float64 on {tensors[0].device}")
-        result = self.result(case, output)
-        if result.value.shape != result.expected.shape or not self.is_close(result):
-            raise self.difference(result, mistake="fixed-dtype")
-
-    def _judge_calling(self, trial, case):
-        """Arguments by name, numbers as 0-dim tensors, default values."""
-        try:
-            output = trial.call(**copies(case))
-        except Failure as failure:
-            if failure.got.startswith("TypeError"):
-                raise Failure(mistake="wrong-names", got=failure.got, expected=self.signature) from None
-            raise
-        self._require_value(case, output, "called with its arguments by name, it answers otherwise.", "wrong-names")
-        for name in self.scalars:
-            as_tensor = {**copies(case), name: torch.tensor(case[name])}
-            output = trial.call(*as_tensor.values())
-            self._require_value(case, output, f"with {name} as a 0-dim tensor it answers otherwise.", None)
-        if self.defaults:
-            shorter = {name: value for name, value in case.items() if name not in self.defaults}
-            expected = " and ".join(f"{name}={value}" for name, value in self.defaults.items())
-            try:
-                output = trial.call(*copies(shorter).values())
-            except Failure as failure:
-                if failure.got.startswith("TypeError"):
-                    raise Failure(mistake="wrong-default", got=failure.got, expected=expected) from None
-                raise
-            full = {**shorter, **self.defaults}
-            self._require_value(full, output, self.sentence("wrong-default"), "wrong-default")
-
-    def _require_value(self, case, output, message, mistake):
-        self.require_type(output, shapes(case))
-        result = self.result(case, output)
-        if not self.is_close(result):
-            raise self.difference(result, message, mistake)
+        judge_contract(self, trial)
 
     # Tools.
 

@@ -7,63 +7,25 @@ classes) stay here under a number, and so does the graph of a call whose result 
 
 import builtins
 import contextlib
-import importlib.abc
 import inspect
 import os
 import socket
 import sys
-import types
 import warnings
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-import course_utils
 from course_utils.checks import stubs
-from course_utils.checks.raised import HiddenModuleError, Raised
+from course_utils.checks.raised import Raised
 from course_utils.checks.randomness import generator_states, preserve_generators, seed_generators
+from course_utils.grading.hiding import hide_course
 from course_utils.grading.shell import Outputs, Shell, Stream
 from course_utils.grading.twins import load_state, module_state, replace_tensors
 from course_utils.grading.wire import ClosedError, Decoder, Encoder, receive, send
 
 SWITCH_SECONDS = 1e-4  # threads that a cell left spinning must not slow the calls that follow: Python's own is 5e-3
-HIDDEN = ("course_utils.models", "course_utils.checks", "course_utils.grading")
-
-
-class HiddenModules(importlib.abc.MetaPathFinder):
-    """Says why the course's own answers cannot be imported; that they cannot be read is the sandbox's work."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name.startswith(HIDDEN):
-            raise HiddenModuleError(f"{name} is not there at grading: the answer has to be your own")
-
-
-class Placeholder:
-    """`checks` as the notebook sees it at grading: cells that call it run, but the judging is done outside."""
-
-    def __init__(self, name):
-        self._name = name
-
-    def __getattr__(self, name):
-        if name.startswith("__") or name.startswith("_repr_") or name.startswith("_ipython_"):
-            raise AttributeError(name)
-        return Placeholder(f"{self._name}.{name}")
-
-    def __call__(self, *_, **__):
-        return Placeholder(self._name)
-
-    def __repr__(self):
-        return f"{self._name}: judged outside this process"
-
-
-class ChecksModule(types.ModuleType):
-    __path__ = ()  # a package, whose modules `HiddenModules` speaks for
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Placeholder(f"checks.{name}")
 
 
 class Graph:
@@ -158,10 +120,6 @@ class Agent:
 
     # Random numbers.
 
-    def do_seed(self, request, buffers):
-        seed_generators(request["seed"])
-        return {}, []
-
     def do_generator_states(self, request, buffers):
         """Hashes of the states of the global generators, to be compared."""
         return {"states": _state_hashes()}, []
@@ -231,6 +189,7 @@ class Agent:
         return answer, encoder.buffers
 
     def do_forget_graphs(self, request, buffers):
+        """At the end of a check: the results that it still holds may die when no request follows to `forget` them."""
         self.graphs.clear()
         return {}, []
 
@@ -325,10 +284,6 @@ def direct_streams(shell: Shell) -> None:
 
 def serve(connection: socket.socket, shell: Shell, largest: int) -> None:
     """Take the course's answers out of reach, and answer the grader until it hangs up."""
-    for name in [name for name in sys.modules if name.startswith(HIDDEN)]:
-        del sys.modules[name]
-    placeholder = ChecksModule("course_utils.checks")
-    sys.modules["course_utils.checks"] = course_utils.checks = placeholder
-    sys.meta_path.insert(0, HiddenModules())
+    hide_course()
     sys.setswitchinterval(SWITCH_SECONDS)
     Agent(connection, shell, largest).serve()

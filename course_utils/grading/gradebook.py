@@ -44,7 +44,6 @@ class Row:
     penalty: float = 0.0  # points off for lateness
     notes: tuple[Note, ...] = ()
     seconds: float = 0.0  # that grading took
-    peak_memory: int = 0  # bytes
     trouble: str = ""  # why there is no result file to be read, in a sentence
 
     @property
@@ -72,7 +71,7 @@ def rows(course: Course, assignment: str) -> list[Row]:
 def _row(course: Course, assignment: str, student: str, marks: Marks) -> Row:
     result, trouble = read_result(course, assignment, student)
     names = list(dict.fromkeys(notebook for notebook, _ in marks.cells))
-    if result is None:  # graded by `nbgrader autograde`
+    if result is None:  # lost, not to be read, or graded without this grader: the outputs know the verdicts
         folder = course.root / "autograded" / student / assignment
         notebooks = [from_autograded(folder / f"{name}.ipynb") for name in names]
     else:
@@ -103,7 +102,6 @@ def _row(course: Course, assignment: str, student: str, marks: Marks) -> Row:
         sum(marks.penalties.values()),
         tuple(result.notes) if result else (),
         result.seconds if result else 0.0,
-        result.peak_memory if result else 0,
         trouble,
     )
 

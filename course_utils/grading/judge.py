@@ -6,15 +6,12 @@ the fatal ones and without tests, and the rest is graded.
 """
 
 import ast
-import builtins
 import hmac
-import math
 import re
 import time
 from contextlib import redirect_stderr, redirect_stdout, suppress
 
 import nbformat
-from nbformat.v4 import new_output
 
 from course_utils.checks.core import grading_seed
 from course_utils.checks.failures import NO_GPU
@@ -23,12 +20,13 @@ from course_utils.checks.raised import Raised
 from course_utils.checks.report import Report, Score, cut
 from course_utils.grading.isolation import IsolationError, require
 from course_utils.grading.limits import Limits
+from course_utils.grading.outputs import error_output, valid_answer, verdict_output
 from course_utils.grading.remote import Names, Undefined
 from course_utils.grading.repair import repair
 from course_utils.grading.results import CellResult, Note, NotebookResult, Submission, SubmissionResult
-from course_utils.grading.sandbox import RemoteRaised, Sandbox, SandboxDied, SandboxLostError, raised_from
+from course_utils.grading.sandbox import RemoteRaised, Sandbox, SandboxDied, SandboxLostError
 from course_utils.grading.spec import AssignmentSpec, NotebookSpec, SourceCell, exercise_of
-from course_utils.grading.wire import MIME_TYPES
+from course_utils.grading.trusted import free_names, points_of, trusted_imports
 
 # Misconceptions that get a note besides, and its kind.
 ALARMING = {
@@ -97,7 +95,6 @@ def grade(
             if cell.points is None and cell.grade_id in repaired.unanswered:
                 cell.points = 0.0  # nothing was written, so nobody needs to read it
         result.notebooks.append(graded)
-        result.peak_memory = max(result.peak_memory, run.peak_memory)
     result.seconds = round(time.monotonic() - started, 3)
     return result
 
@@ -113,7 +110,6 @@ class Run:
     def __init__(self, nb, spec: NotebookSpec, files: dict[str, bytes], key: bytes, limits: Limits, unsafe: bool):
         self.nb, self.spec, self.files, self.key, self.limits, self.unsafe = nb, spec, files, key, limits, unsafe
         self.result = NotebookResult(spec.name, "")
-        self.peak_memory = 0
         self.sandbox: Sandbox | None = None
         self.fatal: set[int] = set()  # cells that ended a process: they do not run again
         self.failed: dict[str, Raised] = {}  # the exceptions of solution cells
@@ -164,11 +160,11 @@ class Run:
         except SandboxDied as death:
             self.fatal.add(index)
             self.died[name] = death
-            cell.outputs = [_error(death.kind, death.text)]
+            cell.outputs = [error_output(death.kind, death.text)]
             self._note(death.kind, f"In {self._place(index, name)}, {death.text}", name)
             return
         except RemoteRaised as error:  # a shell that the student has broken
-            outputs = [_error(error.raised.kind, str(error.raised))]
+            outputs = [error_output(error.raised.kind, str(error.raised))]
             answer = {"outputs": outputs, "truncated": False, "error": error.raised}
         cell.outputs = answer["outputs"]
         cell.execution_count = index + 1
@@ -191,7 +187,7 @@ class Run:
         answer, _ = sandbox.request(
             "run", seconds=seconds, limit=self.limits.output, **self._source(self.nb.cells[index])
         )
-        return sandbox.valid(_valid_answer, answer, self.limits.output)
+        return sandbox.valid(valid_answer, answer, self.limits.output)
 
     def _living_sandbox(self, index: int) -> Sandbox:
         """The student's process; if there is none, a new one in which the cells before `index` have run."""
@@ -223,7 +219,6 @@ class Run:
     def _end_sandbox(self) -> None:
         if self.sandbox is not None:
             self.sandbox.close()
-            self.peak_memory = max(self.peak_memory, self.sandbox.peak_memory)
 
     def _again_if_killed(self, action):
         """The result of `action`; it is done once more if the process was killed, which may have come from outside."""
@@ -250,7 +245,7 @@ class Run:
             graded.points, graded.report = points_of(value, test.points)
         except SandboxDied as death:
             graded.error = _sentence(death.text)
-            cell.outputs = [_error(death.kind, death.text)]
+            cell.outputs = [error_output(death.kind, death.text)]
             self._note(death.kind, f"In {exercise}, {death.text}", exercise)
             return
         except (IsolationError, SandboxLostError):
@@ -258,13 +253,13 @@ class Run:
         except Exception as error:  # an assertion that fails, or a test that trips over what came
             raised = error.raised if isinstance(error, RemoteRaised) else Raised.of(error)
             graded.error = cut(undefined[0] if undefined else raised)
-            cell.outputs = [_error(raised.kind, graded.error)]
+            cell.outputs = [error_output(raised.kind, graded.error)]
             return
         if graded.report is not None and graded.report["mistake"] in ALARMING:
             self._note(ALARMING[graded.report["mistake"]], f"In {exercise}, {graded.report['message']}", exercise)
         elif graded.report is not None:
             self._note_lack(exercise, graded.report["message"], exercise)
-        cell.outputs = [_verdict(value, index)] if value is not None else []
+        cell.outputs = [verdict_output(value, index)] if value is not None else []
 
     def _evaluate(self, index: int, test: SourceCell, undefined: list[Undefined]):
         """The value of the last expression of a test, or None; names that the notebook lacks go to `undefined`."""
@@ -312,86 +307,3 @@ class Run:
 
 def _sentence(text: str) -> str:
     return text if text[-1] in ".?!" else f"{text}."
-
-
-def trusted_imports(spec: NotebookSpec) -> dict:
-    """What the import statements of the release's locked cells define: the names that tests may take for granted."""
-    namespace: dict = {}
-    for cell in spec.cells:
-        if cell.cell_type != "code" or not cell.locked or cell.is_test:
-            continue
-        with suppress(SyntaxError):  # a cell with magics imports nothing here
-            statements = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Import | ast.ImportFrom)]
-            exec(compile(ast.Module(statements, []), f"<{cell.grade_id}>", "exec"), namespace)
-    namespace.pop("__builtins__", None)
-    return namespace
-
-
-def free_names(tree: ast.AST) -> set[str]:
-    """The names that a piece of code reads and does not itself define, without Python's own."""
-    nodes = list(ast.walk(tree))
-    read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    made = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    made |= {node.arg for node in nodes if isinstance(node, ast.arg)}
-    made |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    for node in nodes:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            made |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-    return read - made - set(dir(builtins))
-
-
-def points_of(value, most: float) -> tuple[float, dict | None]:
-    """Points and report for the value of a test: a `Score`, a number, True, False, or nothing, which gives all points.
-
-    Raises ValueError for anything else; a test must not end in a value that a student chose.
-    """
-    if isinstance(value, Score):
-        return min(float(value), most), value.report.to_dict()
-    if value is None or value is True:
-        return most, None
-    if value is False:
-        return 0.0, None
-    if isinstance(value, int | float) and math.isfinite(value) and 0 <= value <= most:
-        return float(value), None
-    raise ValueError(f"the test gave {cut(repr(value), 60)}, and no score from 0 to {most:g}")
-
-
-def _verdict(value, index: int):
-    """The output that shows a verdict."""
-    data = value._repr_mimebundle_() if isinstance(value, Score) else {"text/plain": cut(repr(value))}
-    return new_output("execute_result", data, execution_count=index + 1)
-
-
-def _error(kind: str, text: str):
-    return new_output("error", ename=kind, evalue=text, traceback=[f"{kind}: {text}"])
-
-
-def _valid_answer(answer: dict, limit: int) -> dict:
-    """The answer to `run`, with everything in it of the kind that a notebook may hold. Raises ValueError and others."""
-    outputs, size = [], 0
-    for item in answer["outputs"]:
-        match item:
-            case {"output_type": "stream", "name": "stdout" | "stderr" as name, "text": str(text)}:
-                outputs.append(new_output("stream", name=name, text=text))
-                size += len(text)
-            case {"output_type": "display_data" | "execute_result" as kind, "data": dict(data)}:
-                if not all(mime in MIME_TYPES and isinstance(value, str) for mime, value in data.items()):
-                    raise ValueError("an output of another kind")
-                more = {"execution_count": None} if kind == "execute_result" else {}
-                outputs.append(new_output(kind, data, **more))
-                size += sum(map(len, data.values()))
-            case {"output_type": "error", "ename": str(name), "evalue": str(text), "traceback": list(lines)}:
-                if not all(isinstance(line, str) for line in lines):
-                    raise ValueError("an error of another kind")
-                outputs.append(new_output("error", ename=name, evalue=text, traceback=lines))
-                size += sum(map(len, lines))
-            case _:
-                raise ValueError("an output of another kind")
-    if size > limit + 500_000:
-        raise ValueError("outputs beyond their limit")
-    error = answer["error"]
-    return {
-        "outputs": outputs,
-        "truncated": answer["truncated"] is True,
-        "error": None if error is None else raised_from(error),
-    }

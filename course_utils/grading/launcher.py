@@ -31,6 +31,7 @@ class Zygote:
     """A warmed process, from which sandboxes start in a fraction of a second. Close it, or leave it to the exit."""
 
     def __init__(self):
+        self.ready = False
         self.folder = Path(tempfile.mkdtemp(prefix="course-zygote-"))
         (self.folder / "ipython").mkdir()
         self.process = subprocess.Popen(
@@ -49,9 +50,9 @@ class Zygote:
 
     def wait_until_ready(self) -> None:
         """Raises IsolationError if it does not start."""
-        if self.process.stdout.readline().strip() != b"ready":
+        if not self.ready and self.process.stdout.readline().strip() != b"ready":
             raise IsolationError(f"the process that starts sandboxes ended with exit code {self.process.wait()}")
-        self.wait_until_ready = lambda: None
+        self.ready = True
 
     def connect(self) -> socket.socket:
         self.wait_until_ready()

@@ -5,7 +5,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 
-FORMAT = 1  # of the JSON; a result of another format is graded again
+FORMAT = 2  # of the JSON; a result of another format is graded again
 
 # What a note can be about. The second group needs a look by the instructor.
 REPAIRS = (
@@ -69,7 +69,6 @@ class SubmissionResult:
     notebooks: list[NotebookResult] = field(default_factory=list)
     timestamp: str | None = None  # when it was handed in, as nbgrader writes it
     seconds: float = 0.0
-    peak_memory: int = 0  # bytes, of the student's processes
     format: int = FORMAT
 
     @property

@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from course_utils.checks.patience import patient
 from course_utils.checks.raised import COURSE, Line, Raised
 from course_utils.checks.report import cut
 from course_utils.grading import launcher
@@ -70,7 +71,6 @@ class Sandbox:
 
     def __init__(self, limits: Limits, *, unsafe: bool = False, seed: int = 0):
         self.limits = limits
-        self.peak_memory = 0
         self.dead: SandboxDied | None = None
         policy = {"limits": asdict(limits), "readable": readable(), "hidden": HIDDEN, "unsafe": unsafe}
         self._control, theirs = socket.socketpair()
@@ -83,7 +83,7 @@ class Sandbox:
             self._control.close()
             raise SandboxLostError(f"the process that starts sandboxes is gone: {error}") from error
         try:
-            self.request("seed", seconds=SPAWN_SECONDS, seed=seed)
+            self.request("generator_states", seconds=SPAWN_SECONDS, reseed=seed)
         except BaseException:
             self.close()
             raise
@@ -110,7 +110,7 @@ class Sandbox:
         """
         if self.dead:
             raise self.dead
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + patient(seconds)
         try:
             send(self._connection, {"op": op, **fields}, buffers, deadline=deadline)
             answer, out = receive(self._connection, largest=self.limits.message, deadline=deadline)
@@ -151,9 +151,7 @@ class Sandbox:
         if not line:  # the supervisor never ends without a word
             self.close()
             raise SandboxLostError("the process that watches over the student's was ended")
-        status = json.loads(line)
-        self.peak_memory = status.get("peak_memory", 0)
-        match status:
+        match json.loads(line):
             case {"error": str(text)}:
                 self.close()
                 raise IsolationError(text)

@@ -100,3 +100,22 @@ def template(tmp_path_factory) -> Path:
     from tests.grading.example_results import empty_course
 
     return empty_course(tmp_path_factory.mktemp("template") / "course")
+
+
+# What follows imports torch only where a test asks for it.
+
+
+@pytest.fixture(scope="module")
+def student():
+    """A student's process that the tests of a module share."""
+    from tests.grading.student_process import Student
+
+    with Student() as student:
+        yield student
+
+
+@pytest.fixture
+def seed():
+    import torch
+
+    torch.manual_seed(0)

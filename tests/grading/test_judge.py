@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from course_utils.checks import Finding, Report, Score
-from course_utils.grading import judge
+from course_utils.grading import judge, trusted
 from course_utils.grading.limits import Limits
 from course_utils.grading.results import Submission
 from course_utils.grading.spec import AssignmentSpec, NotebookSpec, SourceCell
@@ -68,13 +68,13 @@ def report(passed: bool, weight: float = 1.0) -> Report:
     ],
 )
 def test_what_a_value_is_worth(value, due):
-    assert judge.points_of(value, 2.0)[0] == due
+    assert trusted.points_of(value, 2.0)[0] == due
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -1, -0.01, 2.01, 1e9, "2.0", [2.0], object()])
 def test_a_value_that_is_no_score_is_refused(value):
     with pytest.raises(ValueError, match="no score from 0 to 2"):
-        judge.points_of(value, 2.0)
+        trusted.points_of(value, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_value_that_is_no_score_is_refused(value):
     ],
 )
 def test_names_that_a_test_takes_from_the_notebook(source, names):
-    assert judge.free_names(ast.parse(source)) == names
+    assert trusted.free_names(ast.parse(source)) == names
 
 
 def test_tests_run_on_values_functions_and_classes_of_the_notebook():

@@ -18,16 +18,7 @@ from course_utils.grading.wire import Opaque
 from tests.answers.bank import answers
 from tests.grading.student_process import Student
 
-
-@pytest.fixture(scope="module")
-def student():
-    with Student() as student:
-        yield student
-
-
-@pytest.fixture(autouse=True)
-def seed():
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seed")
 
 
 def pair(dtype=torch.float64, shape=(3, 4)):

@@ -11,18 +11,8 @@ from course_utils.grading.remote import RemoteModule, RemoteObject
 from course_utils.grading.sandbox import RemoteRaised
 from course_utils.grading.twins import load_state, module_state, replace_tensors
 from course_utils.grading.wire import Decoder, Encoder, WireError
-from tests.grading.student_process import Student
 
-
-@pytest.fixture(scope="module")
-def student():
-    with Student() as student:
-        yield student
-
-
-@pytest.fixture(autouse=True)
-def seed():
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seed")
 
 
 def assert_close(got, expected):

@@ -93,7 +93,7 @@ def test_the_page(small_class):
         "gaussian_kl 0.75 3 25 % 1 2 × kl-sign : your KL has the opposite sign",
         "cat crash In beta_schedule-check, your code ended the process (os._exit) (and 1 more of this kind)",
         "eve ValueError: no [bold]luck",
-        "dan 60 300",
+        "student seconds dan 60 ",
         "ada 3 3 3 3 3 3 3 3 −4 20",
     ):
         assert shown in text

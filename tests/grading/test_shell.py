@@ -15,12 +15,6 @@ from course_utils.grading.wire import receive, send
 from tests.grading.student_process import Student
 
 
-@pytest.fixture(scope="module")
-def student():
-    with Student() as student:
-        yield student
-
-
 def shown(answer):
     """The outputs, each as (kind, text)."""
     texts = []
