@@ -161,10 +161,13 @@ def test_closing_ends_the_workers_at_once():
 
 
 SCRIPT = """
+import signal
+
 from course_utils.grading import workers
 from tests.grading import fake_judge, test_workers
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background, it is ignored
     units = [test_workers.unit(f"s{number}", sleep=60) for number in range(2)]
     started = lambda student: print(student, flush=True)
     list(workers.run(units, 2, judge=fake_judge.NAME, started=started))
