@@ -50,6 +50,7 @@ def pixel_log_prob(logits: Tensor, x: Tensor) -> Tensor:
         raise ValueError(
             f"x must hold integers from 0 to {num_levels - 1}, got {x.dtype} from {x.min().item()} to {x.max().item()}"
         )
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # half precision would round the sum
     chosen = logits.log_softmax(1).gather(1, x.long().unsqueeze(1))
     return chosen.flatten(1).sum(1)
 
