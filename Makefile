@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 ASSIGNMENTS := $(notdir $(wildcard solutions/a*))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test lint format fresh notebooks lectures assignments bench-grading bench-cases clean
+.PHONY: help setup demo lab test lint format fresh notebooks lectures assignments bench-grading bench-cases clean \
+	bench-sampling bench-likelihoods
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -58,6 +59,13 @@ bench-grading: setup  ## Time this grader beside stock nbgrader: benchmarks/grad
 
 bench-cases: setup  ## Show hostile and broken submissions to both graders: benchmarks/cases.md (half an hour)
 	$(BIN)/python -m benchmarks.cases
+
+bench-sampling: setup  ## Time cached beside plain sampling of PixelCNNs: benchmarks/sampling.md (five minutes)
+	$(BIN)/python -m benchmarks.sampling
+
+bench-likelihoods: setup  ## Train each model ten minutes, set its likelihood beside published ones: benchmarks/published.md
+	$(BIN)/python -m benchmarks.likelihoods --minutes 10 --models fvbn nade made pixelcnn gated_pixelcnn pixelcnn_pp \
+	  pixel_rnn_row pixel_rnn_diagonal multiscale_pixel_rnn vae iwae
 
 clean:  ## Remove what demo, training and benchmarks made (not .venv)
 	rm -rf build runs .pytest_cache .ruff_cache .hypothesis

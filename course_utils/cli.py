@@ -55,6 +55,9 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed or 64-true.")] = "32-true",
     devices: Annotated[int, typer.Option(help="How many devices train together.")] = 1,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the model: faster after a minute; needs a C++ compiler.")
+    ] = False,
     samples: Annotated[int, typer.Option(help="Importance samples for the estimate on the test set.")] = 500,
     folder: Annotated[Path | None, typer.Option(help="Folder of the run; by default runs/MODEL-DATA.")] = None,
 ) -> None:
@@ -76,6 +79,7 @@ def train(
             precision=precision,
             num_devices=devices,
             num_samples=samples,
+            compiled=compiled,
         )
     except (ValueError, DataNotFoundError, DamagedDataError, FloatingPointError) as error:
         _stop(str(error))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,16 @@ from torch import Tensor, nn
 from course_utils import evaluation
 from course_utils.data import Images, Split, binarize, load
 from course_utils.files import replacing, write_text
+from course_utils.models.autoregressive.conditional_pixelcnn import ConditionalPixelCNN
+from course_utils.models.autoregressive.fvbn import FullyVisibleBeliefNetwork
+from course_utils.models.autoregressive.gated_pixelcnn import GatedPixelCNN
+from course_utils.models.autoregressive.made import MADE
+from course_utils.models.autoregressive.multiscale import MultiScalePixelRNN
+from course_utils.models.autoregressive.nade import NADE
+from course_utils.models.autoregressive.pixelcnn import PixelCNN
+from course_utils.models.autoregressive.pixelcnn_pp import PixelCNNPlusPlus
+from course_utils.models.autoregressive.pixelrnn import PixelRNN
+from course_utils.models.autoregressive.row_lstm import RowLSTM
 from course_utils.models.latent.autoencoder import Autoencoder, ConvAutoencoder
 from course_utils.models.latent.beta_vae import BetaVAE, beta_schedule
 from course_utils.models.latent.cvae import ConditionalVAE
@@ -36,7 +47,9 @@ class Recipe:
     build: from the shape of an image (C, H, W) and the number of classes to the model.
     settings: arguments of `fit`.
     with_labels: whether the model takes the labels, too.
-    has_likelihood: whether it bounds log p(x) of binary images; else its reconstruction error is reported.
+    likelihood: what is reported of held-out images: log p(x), a bound of it, or (None) the reconstruction error. Models
+        with a likelihood are given binary images, binarised where they are grey.
+    in_colour: whether it models colours, too, of 256 levels.
     """
 
     summary: str
@@ -44,7 +57,8 @@ class Recipe:
     settings: dict = field(default_factory=lambda: {"epochs": 50, "batch_size": 128, "lr": 1e-3, "cosine": True})
     loss: Callable[..., Tensor] | None = None
     with_labels: bool = False
-    has_likelihood: bool = True
+    likelihood: Literal["exact", "bound"] | None = "bound"
+    in_colour: bool = False
 
 
 def warmed_up(model: nn.Module, *batch: Tensor, step: int) -> Tensor:
@@ -52,7 +66,18 @@ def warmed_up(model: nn.Module, *batch: Tensor, step: int) -> Tensor:
     return model.loss(*batch, beta=beta_schedule(step, WARMUP_STEPS))
 
 
+def levels(shape: tuple[int, int, int]) -> int:
+    """Grey images are binarised, colours keep their bytes."""
+    return 2 if shape[0] == 1 else 256
+
+
+def wide(width: int, shape: tuple[int, int, int]) -> int:
+    """The width, rounded up to a multiple of the colours, which get equal shares of it."""
+    return -(-width // shape[0]) * shape[0]
+
+
 LONG = {"epochs": 40, "batch_size": 128, "lr": 1e-3, "cosine": True}
+PIXELS = {"epochs": 20, "batch_size": 64, "lr": 1e-3, "cosine": True, "clip_norm": 1.0}
 
 RECIPES = {
     "vae": Recipe(
@@ -87,14 +112,80 @@ RECIPES = {
         warmed_up,
         with_labels=True,
     ),
-    "autoencoder": Recipe("dense autoencoder", lambda shape, _: Autoencoder(shape), has_likelihood=False),
-    "conv_autoencoder": Recipe(
-        "convolutional autoencoder", lambda shape, _: ConvAutoencoder(shape), has_likelihood=False
+    "fvbn": Recipe(
+        "fully visible belief network (Neal 1992, Frey 1998)",
+        lambda shape, _: FullyVisibleBeliefNetwork(shape),
+        {"epochs": 20, "batch_size": 100, "lr": 1e-3, "cosine": True},
+        likelihood="exact",
     ),
+    "nade": Recipe(
+        "NADE, 500 hidden units (Larochelle & Murray 2011)",
+        lambda shape, _: NADE(shape, hidden_dim=500),
+        {"epochs": 10, "batch_size": 100, "lr": 2e-3, "cosine": True},
+        likelihood="exact",
+    ),
+    "made": Recipe(
+        "MADE, 1000 hidden units, direct connections (Germain et al. 2015)",
+        lambda shape, _: MADE(shape, hidden_dims=(1000,), direct=True),
+        {"epochs": 12, "batch_size": 100, "lr": 2e-3, "cosine": True},
+        likelihood="exact",
+    ),
+    "pixel_rnn_row": Recipe(
+        "PixelRNN, one Row LSTM (van den Oord et al. 2016)",
+        lambda shape, _: PixelRNN(shape, levels(shape), RowLSTM, wide(32, shape)),
+        PIXELS,
+        likelihood="exact",
+        in_colour=True,
+    ),
+    "pixel_rnn_diagonal": Recipe(
+        "PixelRNN, one Diagonal BiLSTM (van den Oord et al. 2016)",
+        lambda shape, _: PixelRNN(shape, levels(shape), hidden_dim=wide(32, shape)),
+        PIXELS,
+        likelihood="exact",
+        in_colour=True,
+    ),
+    "multiscale_pixel_rnn": Recipe(
+        "multi-scale PixelRNN (van den Oord et al. 2016)",
+        lambda shape, _: MultiScalePixelRNN(shape, levels(shape), hidden_dim=wide(32, shape)),
+        PIXELS,
+        likelihood="exact",
+        in_colour=True,
+    ),
+    "pixelcnn": Recipe(
+        "PixelCNN, 7 layers (van den Oord et al. 2016)",
+        lambda shape, _: PixelCNN(shape, levels(shape), hidden_dim=wide(32, shape)),
+        PIXELS,
+        likelihood="exact",
+        in_colour=True,
+    ),
+    "gated_pixelcnn": Recipe(
+        "Gated PixelCNN, 7 layers (van den Oord et al. 2016)",
+        lambda shape, _: GatedPixelCNN(shape, levels(shape), hidden_dim=wide(32, shape)),
+        PIXELS,
+        likelihood="exact",
+        in_colour=True,
+    ),
+    "conditional_pixelcnn": Recipe(
+        "Gated PixelCNN given the class (van den Oord et al. 2016)",
+        lambda shape, num_classes: ConditionalPixelCNN(shape, num_classes, levels(shape), hidden_dim=wide(32, shape)),
+        PIXELS,
+        with_labels=True,
+        likelihood="exact",
+        in_colour=True,
+    ),
+    "pixelcnn_pp": Recipe(
+        "PixelCNN++ (Salimans et al. 2017)",
+        lambda shape, _: PixelCNNPlusPlus(shape, levels(shape)),
+        PIXELS,
+        likelihood="exact",
+        in_colour=True,
+    ),
+    "autoencoder": Recipe("dense autoencoder", lambda shape, _: Autoencoder(shape), likelihood=None),
+    "conv_autoencoder": Recipe("convolutional autoencoder", lambda shape, _: ConvAutoencoder(shape), likelihood=None),
     "denoising_autoencoder": Recipe(
         "denoising autoencoder (Vincent et al. 2008)",
         lambda shape, _: DenoisingAutoencoder(Autoencoder(shape, latent_dim=64)),
-        has_likelihood=False,
+        likelihood=None,
     ),
 }
 
@@ -113,6 +204,7 @@ def train(
     precision: str = "32-true",
     num_devices: int = 1,
     num_samples: int = 500,
+    compiled: bool = False,
 ) -> dict:
     """Train a model by its recipe, evaluate it on the test set, print and save the figures; return them.
 
@@ -130,14 +222,15 @@ def train(
     _require_fitting(name, recipe, images)
     changes = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
     settings = {**recipe.settings, **{key: value for key, value in changes.items() if value is not None}}
-    # Grey images are binarised anew for every batch; static ones are binary and stay as they are.
-    transform = binarize if recipe.has_likelihood else None
-
     shape = tuple(images.train.x.shape[1:])
+    # Grey images are binarised anew for every batch; static ones are binary and stay as they are.
+    transform = binarize if recipe.likelihood and shape[0] == 1 else None
     num_classes = int(images.train.y.max()) + 1 if recipe.with_labels else 0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = recipe.build(shape, num_classes)
+    if compiled:
+        model.compile()
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
     print(images.description)
     print(f"{name}: {num_parameters:,} parameters, {settings}, seed {seed}")
@@ -162,7 +255,7 @@ def train(
     metrics = {
         "model": name,
         "data": images.description,
-        "settings": {**settings, "seed": seed, "precision": precision},
+        "settings": {**settings, "seed": seed, "precision": precision, "compiled": compiled},
         "num_parameters": num_parameters,
         "steps": len(history.loss),
         "training_minutes": history.seconds / 60,
@@ -175,24 +268,36 @@ def train(
 
 
 def _require_fitting(name: str, recipe: Recipe, images: Images) -> None:
-    if recipe.has_likelihood and images.train.x.shape[1] != 1:
+    if recipe.likelihood and not recipe.in_colour and images.train.x.shape[1] != 1:
         raise ValueError(f"{name} models binary images, and {images.name} is in colour: choose a grey data set")
     if recipe.with_labels and (images.train.y is None or images.train.y.is_floating_point()):
         raise ValueError(f"{name} needs class labels, and {images.name} has none: choose a labelled data set")
 
 
 def _evaluate(model: nn.Module, recipe: Recipe, test: Split, seed: int, num_samples: int) -> dict:
-    """Likelihood bounds of the test set, binarised once with the seed, or its reconstruction error."""
+    """Log-likelihood of the test set or bounds of it, with grey images binarised once by the seed, or its
+    reconstruction error."""
     device = next(model.parameters()).device
     started = time.monotonic()
-    if not recipe.has_likelihood:
+    if recipe.likelihood is None:
         x = test.x.to(device)
         error = evaluation.estimate_mean(lambda x: (model(x) - x).square().flatten(1).sum(1), x)
         print(f"test squared error: {error.mean:.3f} +- {error.standard_error:.3f} an image")
         return {"test_squared_error": error.mean}
-    x = binarize(test.x, torch.Generator().manual_seed(seed)).to(device)
+    x = test.x if test.x.shape[1] > 1 else binarize(test.x, torch.Generator().manual_seed(seed))
+    x = x.to(device)
     batch = (x, test.y.to(device)) if recipe.with_labels else (x,)
     num_dims = x[0].numel()
+    if recipe.likelihood == "exact":
+        found = evaluation.estimate_mean(model.log_prob, *batch, batch_size=100, description="log-likelihood")
+        bits = evaluation.bits_per_dim(-found.mean, num_dims)
+        print(f"test log-likelihood, exact: {found} ({bits:.4f} bits per dimension)")
+        return {
+            "test_log_likelihood_nats": found.mean,
+            "standard_error_nats": found.standard_error,
+            "bits_per_dim": bits,
+            "evaluation_minutes": (time.monotonic() - started) / 60,
+        }
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         elbo = evaluation.evaluate_elbo(model, *batch, description="ELBO")
@@ -212,7 +317,10 @@ def _evaluate(model: nn.Module, recipe: Recipe, test: Split, seed: int, num_samp
 
 
 def _save_samples(model: nn.Module, recipe: Recipe, test: Split, seed: int, path: Path) -> None:
-    """A picture of 64 samples, or of originals above reconstructions where the model cannot sample."""
+    """A picture of samples, or of originals above reconstructions where the model cannot sample.
+
+    64 samples, and 16 of a model that draws pixel by pixel: that takes minutes where steps are slow.
+    """
     from matplotlib.figure import Figure
 
     from course_utils.plotting import image_grid
@@ -220,14 +328,16 @@ def _save_samples(model: nn.Module, recipe: Recipe, test: Split, seed: int, path
     device = next(model.parameters()).device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
         torch.manual_seed(seed)
-        if not recipe.has_likelihood:
+        num_samples = 16 if recipe.likelihood == "exact" else 64
+        if recipe.likelihood is None:
             x = test.x[:8].to(device)
             pictures, title = torch.cat([x, model(x)]), "originals and reconstructions"
         elif recipe.with_labels:
-            pictures, title = model.sample(64, torch.arange(64, device=device) % 8), "samples, a column for each class"
+            y = torch.arange(num_samples, device=device) % 8
+            pictures, title = model.sample(num_samples, y), "samples, a column for each class"
         else:
-            pictures, title = model.sample(64), "samples"
-    axes = Figure(figsize=(5, 5 if recipe.has_likelihood else 2)).subplots()
+            pictures, title = model.sample(num_samples), "samples"
+    axes = Figure(figsize=(5, len(pictures) / 16 + 1)).subplots()
     image_grid(pictures.cpu(), ax=axes, num_columns=8).set_title(title)
     with replacing(path) as temporary:
         axes.figure.savefig(temporary, format="png", dpi=120, bbox_inches="tight")

@@ -12,13 +12,13 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from course_utils import widgets
-from course_utils.widgets import beta_slider, has_front_end, interactive_figure, latent_explorer
+from course_utils.widgets import beta_slider, has_front_end, interactive_figure, latent, latent_explorer
+from course_utils.widgets import figure as front_end
 
 
 @pytest.fixture
 def _front_end(monkeypatch):
-    monkeypatch.setattr(widgets, "has_front_end", lambda: True)
+    monkeypatch.setattr(front_end, "has_front_end", lambda: True)
 
 
 def decode(z):
@@ -85,7 +85,7 @@ def test_a_front_end_is_a_kernel_that_is_not_told_to_be_static(monkeypatch):
     shell = Shell()
     monkeypatch.delenv("COURSE_STATIC", raising=False)
     assert not has_front_end()
-    monkeypatch.setattr(widgets, "get_ipython", lambda: shell)
+    monkeypatch.setattr(front_end, "get_ipython", lambda: shell)
     assert not has_front_end()
     shell.kernel = object()
     assert has_front_end()
@@ -96,7 +96,7 @@ def test_a_front_end_is_a_kernel_that_is_not_told_to_be_static(monkeypatch):
 @pytest.mark.usefixtures("_front_end")
 def test_latent_explorer_decodes_where_its_sliders_stand(monkeypatch):
     asked = []
-    monkeypatch.setattr(widgets, "image_grid", lambda images, ax, **_: asked.append((images, ax)))
+    monkeypatch.setattr(latent, "image_grid", lambda images, ax, **_: asked.append((images, ax)))
     z = torch.tensor([[-2.0, 0.0], [2.0, 1.0], [0.0, 5.0]])
     box = latent_explorer(decode, z, torch.tensor([0, 1, 1]))
     sliders, picture = sliders_and_picture(box)
@@ -134,7 +134,7 @@ def test_the_picture_shows_the_decoded_image():
 @pytest.mark.usefixtures("_front_end")
 def test_latent_explorer_of_three_latents_has_three_sliders(monkeypatch):
     asked = []
-    monkeypatch.setattr(widgets, "image_grid", lambda images, ax, **_: asked.append(images))
+    monkeypatch.setattr(latent, "image_grid", lambda images, ax, **_: asked.append(images))
     sliders, _ = sliders_and_picture(latent_explorer(decode, latent_dim=3, limits=(-1, 1)))
     assert list(sliders) == ["z_1", "z_2", "z_3"]
     sliders["z_3"].value = 0.5
@@ -210,8 +210,8 @@ def beta_models():
 def test_dragging_beta_shows_the_model_of_that_beta(monkeypatch):
     x = torch.rand(12, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     rows, planes = [], []
-    monkeypatch.setattr(widgets, "compare_rows", lambda given, ax: rows.append(given))
-    monkeypatch.setattr(widgets, "latent_scatter", lambda z, y, ax: planes.append((z, y)))
+    monkeypatch.setattr(latent, "compare_rows", lambda given, ax: rows.append(given))
+    monkeypatch.setattr(latent, "latent_scatter", lambda z, y, ax: planes.append((z, y)))
     sliders, picture = sliders_and_picture(beta_slider(beta_models(), x, torch.arange(12)))
     assert [value for _, value in sliders["beta"].options] == [0.5, 2.0, 4.0]
     pictures = {}

@@ -65,3 +65,41 @@ class LinearDiscriminator(Stub):
 
     def forward(self, x):
         return self.linear(x)
+
+
+class ChainOfPixels(Stub):
+    """A model of images: levels / (V - 1), (B, C, H, W), to logits (B, V, C, H, W), in raster order, channels in turn.
+
+    Value k is level (s + u) mod V, where s is a weighted sum of all values before it and u is drawn by its row of
+    `table`: one, two or three levels are possible, in turn, the others have a logit 40 below. V is a prime, so every
+    earlier value matters. What stands at later places has no influence, be it NaN. `shift` is added to all logits.
+    """
+
+    def __init__(self, *, image_shape: tuple, num_levels: int, shift: float = 0.0, seed: int = 0):
+        super().__init__()
+        self.image_shape = tuple(image_shape)
+        self.num_levels = num_levels
+        self.size = self.image_shape[0] * self.image_shape[1] * self.image_shape[2]
+        generator = torch.Generator().manual_seed(seed)
+        self.table = nn.Parameter(torch.full((self.size, num_levels), -40.0))
+        with torch.no_grad():
+            for k, row in enumerate(self.table):
+                count = min(1 + (k + 1) % 3, num_levels)
+                places = torch.randperm(num_levels, generator=generator)[:count]
+                row[places] = torch.tensor([1.2, 0.0, -0.8])[:count] + 0.2 * torch.randn(count, generator=generator)
+                row += shift + 2 * torch.randn((), generator=generator)
+        weights = torch.randint(1, num_levels, (self.size,), generator=generator)
+        self.register_buffer("weights", weights * (num_levels - 1.0))
+        self.register_buffer("levels", torch.arange(num_levels))
+
+    def forward(self, x):
+        if tuple(x.shape[1:]) != self.image_shape or x.ndim != 4:
+            due = ", ".join(map(str, self.image_shape))
+            raise ValueError(f"the model takes images of shape (B, {due}), got {tuple(x.shape)}")
+        weighted = x.permute(0, 2, 3, 1).flatten(1) * self.weights
+        # A sum over what comes before, which leaves out what comes later rather than multiplying it by 0.
+        before = nn.functional.pad(weighted.cumsum(1)[:, :-1], (1, 0)).round().long()
+        relative = (self.levels - before.unsqueeze(2)) % self.num_levels
+        logits = self.table.expand(len(x), -1, -1).gather(2, relative)
+        channels, height, width = self.image_shape
+        return logits.reshape(-1, height, width, channels, self.num_levels).permute(0, 4, 3, 1, 2)

@@ -490,20 +490,26 @@ def test_a_process_that_ends_is_a_failure(text, kind):
 # The checks.
 
 
+EXERCISES = [(assignment, name) for assignment in checks.ASSIGNMENTS for name in checks.of_assignment(assignment)]
+
+
 def verdict(report):
     return report.passed, report.fraction, report.mistake, [vars(finding) for finding in report.findings]
 
 
-@pytest.mark.parametrize("name", checks.vae.CHECKS)
-def test_a_check_says_the_same_of_a_function_here_and_there(name):
-    right, wrong = answers("a3_vae", name)
+@pytest.mark.parametrize(
+    ("assignment", "name"),
+    [(assignment, name) for assignment in checks.ASSIGNMENTS for name in checks.of_assignment(assignment)],
+)
+def test_a_check_says_the_same_of_a_function_here_and_there(assignment, name):
+    right, wrong = answers(assignment, name)
     rng = random.Random(name)
     sample = rng.sample(sorted(right), 3) + rng.sample(sorted(wrong), 6)
-    source = inspect.getsource(importlib.import_module(f"tests.answers.a3_vae.{name}"))
+    source = inspect.getsource(importlib.import_module(f"tests.answers.{assignment}.{name}"))
     source = source.replace(
         "from tests.answers.bank import wrong", "wrong = lambda *_, **__: lambda function: function"
     )
-    check = checks.find("a3_vae", name)
+    check = checks.find(assignment, name)
     with Student() as student:
         assert student.run(source)["error"] is None
         for answer in sample:

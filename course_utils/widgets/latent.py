@@ -1,65 +1,16 @@
-"""Widgets of the course: sliders that redraw a figure, and the figure alone where nothing could move them.
+"""Sliders over latent space: one for each latent of a decoder, and one over the beta of several VAEs."""
 
-`interactive_figure` joins any controls to any drawing; the other functions are drawings for it. What they return is
-shown by a notebook when it is the last value of a cell: an ipywidgets box where there is a front end, and a matplotlib
-figure where there is none (a script, or COURSE_STATIC=1, with which the course builds its notebooks).
-"""
-
-import io
-import os
 from collections.abc import Callable, Mapping
 
 import ipywidgets
 import torch
-from IPython import get_ipython
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from course_utils.models.latent.vae import gaussian_kl
 from course_utils.plotting import compare_rows, decode_images, image_grid, latent_grid, latent_scatter
-
-
-def has_front_end() -> bool:
-    """Whether a reader could move a slider: an IPython kernel runs, and COURSE_STATIC is not 1."""
-    return os.environ.get("COURSE_STATIC") != "1" and getattr(get_ipython(), "kernel", None) is not None
-
-
-def interactive_figure(
-    draw: Callable[..., None],
-    controls: Mapping[str, ipywidgets.ValueWidget],
-    draw_static: Callable[[Figure], None] | None = None,
-    figsize: tuple[float, float] = (6.0, 3.2),
-) -> ipywidgets.Box | Figure:
-    """Return the controls above a figure that `draw(figure, **values)` draws afresh whenever one of them changes.
-
-    Args:
-        draw: draws on an empty figure, given the value of each control by its name.
-        controls: ipywidgets by name, such as {"beta": FloatSlider(...)}.
-        draw_static: what is drawn once where there is no front end; by default `draw` at the controls' first values.
-        figsize: in inches.
-    """
-    figure = Figure(figsize=figsize, dpi=80, layout="constrained")
-    values = {name: control.value for name, control in controls.items()}
-    if not has_front_end():
-        if draw_static is not None:
-            draw_static(figure)
-        else:
-            draw(figure, **values)
-        return figure
-
-    picture = ipywidgets.Image(format="png")
-
-    def redraw(_change=None) -> None:
-        figure.clear()
-        draw(figure, **{name: control.value for name, control in controls.items()})
-        png = io.BytesIO()
-        figure.savefig(png, format="png")
-        picture.value = png.getvalue()
-
-    redraw()
-    for control in controls.values():
-        control.observe(redraw, names="value")
-    return ipywidgets.VBox([*controls.values(), picture])
+from course_utils.widgets import figure as front_end
+from course_utils.widgets.figure import interactive_figure
 
 
 def latent_explorer(
@@ -196,5 +147,5 @@ def beta_slider(models: Mapping[float, nn.Module], x: Tensor, y: Tensor | None =
 
     options = [(f"{beta:g}", beta) for beta in betas]
     control = ipywidgets.SelectionSlider(options=options, value=betas[len(betas) // 2], description="beta")
-    width = 6.8 if has_front_end() else 1.6 * len(betas)
+    width = 6.8 if front_end.has_front_end() else 1.6 * len(betas)
     return interactive_figure(draw, {"beta": control}, draw_static, figsize=(width, 2.9))

@@ -1,0 +1,12 @@
+"""Widgets of the course: sliders that redraw a figure, and the figure alone where nothing could move them.
+
+`interactive_figure` joins any controls to any drawing; the other functions are drawings for it. What they return is
+shown by a notebook when it is the last value of a cell: an ipywidgets box where there is a front end, and a matplotlib
+figure where there is none (a script, or COURSE_STATIC=1, with which the course builds its notebooks).
+"""
+
+from course_utils.widgets.figure import has_front_end, interactive_figure
+from course_utils.widgets.latent import beta_slider, latent_explorer
+from course_utils.widgets.pixels import mask_explorer, pixel_sampler
+
+__all__ = ["beta_slider", "has_front_end", "interactive_figure", "latent_explorer", "mask_explorer", "pixel_sampler"]

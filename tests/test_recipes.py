@@ -1,0 +1,93 @@
+"""What `course train` reports of models with an exact likelihood, and the page of measured likelihoods."""
+
+import math
+
+import pytest
+import torch
+
+from benchmarks import likelihoods
+from course_utils import data, recipes
+from course_utils.training import load_checkpoint
+
+
+def small(name, images, labels=None):
+    part = data.Split(images, labels)
+    return data.Images(name, f"{len(images)} images.", part, part, part)
+
+
+def trained(name, folder, images, **settings):
+    """The figures of a run, and its model as the checkpoint has it."""
+    metrics = recipes.train(name, "any", folder, epochs=1, device="cpu", **settings)
+    model = recipes.RECIPES[name].build(tuple(images.train.x.shape[1:]), 3)
+    model.load_state_dict(load_checkpoint(folder / "checkpoint.ckpt")["model"])
+    return metrics, model.eval()
+
+
+@pytest.mark.parametrize("name", ["fvbn", "pixelcnn"])
+def test_grey_images_are_judged_as_binarised_by_the_seed(name, tmp_path, monkeypatch):
+    images = small("grey", torch.rand(150, 1, 4, 4, generator=torch.Generator().manual_seed(0)))
+    monkeypatch.setattr(recipes, "load", lambda _: images)
+    metrics, model = trained(name, tmp_path, images, seed=3)
+    x = torch.bernoulli(images.test.x, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        log_prob = model.log_prob(x)
+    assert metrics["test_log_likelihood_nats"] == pytest.approx(log_prob.mean().item(), rel=1e-6)
+    assert metrics["standard_error_nats"] == pytest.approx(log_prob.std().item() / 150**0.5, rel=1e-5)
+    assert metrics["bits_per_dim"] == pytest.approx(-log_prob.mean().item() / 16 / math.log(2), rel=1e-6)
+    assert not any("elbo" in key or "importance" in key for key in metrics)
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in recipes.RECIPES.items() if recipe.in_colour])
+def test_models_of_several_levels_take_colours(name, tmp_path, monkeypatch):
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randint(0, 256, (4, 3, 4, 4), generator=generator) / 255
+    images = small("colours", x, torch.tensor([0, 1, 2, 1]))
+    monkeypatch.setattr(recipes, "load", lambda _: images)
+    monkeypatch.setattr(recipes, "_save_samples", lambda *_: None)  # tested with grey images, and slow here
+    metrics, model = trained(name, tmp_path, images)
+    batch = (x, images.test.y) if recipes.RECIPES[name].with_labels else (x,)
+    with torch.no_grad():
+        log_prob = model.log_prob(*batch).mean().item()
+    assert metrics["test_log_likelihood_nats"] == pytest.approx(log_prob, rel=1e-5)
+    assert metrics["bits_per_dim"] == pytest.approx(-log_prob / 48 / math.log(2), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["fvbn", "nade", "made", "iwae"])
+def test_binary_models_refuse_colours(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(recipes, "load", lambda _: small("colours", torch.zeros(2, 3, 4, 4)))
+    with pytest.raises(ValueError, match=f"{name} models binary images, and colours is in colour"):
+        recipes.train(name, "any", tmp_path)
+
+
+def test_the_page_of_likelihoods_is_what_was_measured():
+    assert likelihoods.PAGE.read_text() == likelihoods.page(likelihoods.read())
+
+
+def test_a_run_fills_its_row_and_no_other():
+    assert all(row.recipe in {None, *recipes.RECIPES} for table in likelihoods.TABLES for row in table.rows)
+    metrics = {
+        "model": "nade",
+        "settings": {"epochs": 10, "batch_size": 100, "lr": 2e-3, "seed": 7},
+        "num_parameters": 1234,
+        "steps": 5000,
+        "training_minutes": 9.87,
+        "test_log_likelihood_nats": -88.555,
+        "bits_per_dim": 0.163,
+    }
+    before, after = (
+        likelihoods.page(measured).splitlines()
+        for measured in ({}, {"nade-binarized_mnist": likelihoods.measurement(metrics, "an abacus")})
+    )
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    assert len(changed) == 1
+    old, new = ([cell.strip() for cell in line.split("|")] for line in changed[0])
+    assert old == ["", "NADE", "88.33", "Larochelle & Murray 2011", "not run", "", "", "", "", ""]
+    assert new[:5] == ["", "NADE", "88.33", "Larochelle & Murray 2011", "88.56"]
+    assert "1,234 parameters, 5,000 steps of 100 (of 10 epochs), lr 0.002" in new[5]
+    assert new[6:] == ["7", "9.9", "an abacus", ""]
+    bound = {**metrics, "test_importance_weighted_nats": -88.555}
+    del bound["test_log_likelihood_nats"]
+    page = likelihoods.page({"nade-binarized_mnist": likelihoods.measurement(bound, "an abacus")})
+    assert "| at most 88.56 |" in page
+    with pytest.raises(ValueError, match="autoencoder has no likelihood"):
+        likelihoods.measurement({"model": "autoencoder", "test_squared_error": 1.0}, "an abacus")
