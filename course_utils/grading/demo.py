@@ -46,15 +46,15 @@ def run(folder: Path) -> bool:
     return not surprises
 
 
-def set_up(folder: Path) -> pipeline.Course:
-    """An empty course folder with this course's configuration and solutions."""
+def set_up(folder: Path, assignment: str = ASSIGNMENT) -> pipeline.Course:
+    """An empty course folder with this course's configuration and the solution of one assignment."""
     if folder.exists():
         if not (folder / "nbgrader_config.py").is_file() and any(folder.iterdir()):
             raise FileExistsError(f"{folder} holds something else: name an empty folder for the example course")
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     shutil.copy(ROOT / "nbgrader_config.py", folder)
-    shutil.copytree(ROOT / "solutions" / ASSIGNMENT, folder / "solutions" / ASSIGNMENT)
+    shutil.copytree(ROOT / "solutions" / assignment, folder / "solutions" / assignment)
     return pipeline.Course(folder)
 
 

@@ -124,7 +124,7 @@ def keep_convolutions(layer: GatedResidual, cursor: Cursor, batch_size: int, hei
 def complete_cached(
     model: PixelCNNPlusPlus, x: Tensor, known: Tensor, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Return what `model.complete` returns for the same generator, up to rounding of the params, many times faster.
+    """Return what `complete_plainly` returns for the same generator, up to rounding of the params, many times faster.
 
     x (B, C, H, W) is returned where `known`, boolean, (H, W) or (B, 1, H, W), is True; elsewhere are draws. To sample,
     let nothing be known. Raises ValueError for shapes that do not fit.

@@ -201,8 +201,14 @@ class PixelCNNPlusPlus(PixelModel):
         levels = to_levels(x, self.num_levels).to(x.dtype)
         return mixture_log_prob(self(x), 2 * levels / (self.num_levels - 1) - 1, self.num_levels).sum((1, 2))
 
-    @torch.no_grad()
     def complete(self, x: Tensor, known: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """As `complete_plainly`, from kept activations: the same images, many times faster."""
+        from course_utils.models.autoregressive.fast_pixelcnn_pp import complete_cached  # which imports this file
+
+        return complete_cached(self, x, known, generator)
+
+    @torch.no_grad()
+    def complete_plainly(self, x: Tensor, known: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return x (B, C, H, W) where `known` is True, and elsewhere draws given all that comes earlier: like x.
 
         `known` is boolean, (H, W) or (B, 1, H, W). What x holds at the other pixels has no influence. All random
