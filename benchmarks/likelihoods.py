@@ -1,6 +1,7 @@
 """Likelihoods that the course's models reach, beside published ones: trains by recipe and writes published.md.
 
 python -m benchmarks.likelihoods [--models nade made pixelcnn] [--data binarized_mnist] [--minutes 10] [--seed 0]
+    [--precision bf16-mixed] [--compile]; several processes train one model behind `torchrun --nproc-per-node 2 -m`
 
 Each run is kept in runs/MODEL-DATA, and the same command goes on from there. What was measured is kept in
 benchmarks/likelihoods.json; benchmarks/published.md is made from it, and models that were never run stay open. Without
@@ -106,7 +107,9 @@ Negative log-likelihood of the test set, lower is better. Thresholded, static an
 by tens of nats, so compare within a table only. The published models are larger and were trained for hours or days on
 accelerators; ours are the recipes of `course train`, for minutes. "At most" marks a bound.
 `python -m benchmarks.likelihoods --models nade --minutes 10` measures a row and makes this page again;
-`make bench-likelihoods` measures all rows of the first table that the course has a model for.
+`make bench-likelihoods` measures all rows of the first table that the course has a model for. For the PixelCNN,
+`OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 -m benchmarks.likelihoods --models pixelcnn --precision bf16-mixed
+--compile` trains on two cores at once.
 """
 
 
@@ -115,7 +118,8 @@ def machine() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{torch.get_num_threads()} of {count} cores, {platform.machine()}"
+    used = torch.get_num_threads() * int(os.environ.get("WORLD_SIZE", "1"))
+    return f"{used} of {count} cores, {platform.machine()}"
 
 
 def measurement(metrics: dict, trained_on: str) -> dict:
@@ -135,7 +139,7 @@ def measurement(metrics: dict, trained_on: str) -> dict:
         "exact": exact is not None,
         "settings": f"{recipes.RECIPES[metrics['model']].summary}: {metrics['num_parameters']:,} parameters, "
         f"{metrics['steps']:,} steps of {settings['batch_size']} (of {settings['epochs']} epochs), "
-        f"lr {settings['lr']:g}",
+        f"lr {settings['lr']:g}, {settings['precision']}{', compiled' if settings['compiled'] else ''}",
         "seed": settings["seed"],
         "minutes": metrics["training_minutes"],
         "machine": trained_on,
@@ -172,6 +176,8 @@ def main() -> None:
     parser.add_argument("--data", default="binarized_mnist", choices=[table.data for table in TABLES])
     parser.add_argument("--minutes", type=float, default=math.inf, help="of training, for each model")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", default="32-true", help="as `course train` takes it: bf16-mixed, for example")
+    parser.add_argument("--compile", action="store_true", help="compile the models")
     parser.add_argument("--folder", type=Path, default=Path("runs"))
     arguments = parser.parse_args()
 
@@ -183,7 +189,13 @@ def main() -> None:
     for name in arguments.models:
         key = f"{name}-{arguments.data}"
         metrics = recipes.train(
-            name, arguments.data, arguments.folder / key, max_minutes=arguments.minutes, seed=arguments.seed
+            name,
+            arguments.data,
+            arguments.folder / key,
+            max_minutes=arguments.minutes,
+            seed=arguments.seed,
+            precision=arguments.precision,
+            compiled=arguments.compile,
         )
         if metrics:  # of several processes that trained together, the first has them
             measured = {**read(), key: measurement(metrics, machine())}

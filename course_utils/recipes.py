@@ -152,9 +152,9 @@ RECIPES = {
         in_colour=True,
     ),
     "pixelcnn": Recipe(
-        "PixelCNN, 7 layers (van den Oord et al. 2016)",
-        lambda shape, _: PixelCNN(shape, levels(shape), hidden_dim=wide(32, shape)),
-        PIXELS,
+        "PixelCNN, 15 layers (van den Oord et al. 2016)",
+        lambda shape, _: PixelCNN(shape, levels(shape), hidden_dim=wide(16, shape), num_layers=15),
+        {"epochs": 7, "batch_size": 32, "lr": 5e-3, "cosine": True, "clip_norm": 1.0},
         likelihood="exact",
         in_colour=True,
     ),

@@ -67,7 +67,7 @@ def test_a_run_fills_its_row_and_no_other():
     assert all(row.recipe in {None, *recipes.RECIPES} for table in likelihoods.TABLES for row in table.rows)
     metrics = {
         "model": "nade",
-        "settings": {"epochs": 10, "batch_size": 100, "lr": 2e-3, "seed": 7},
+        "settings": {"epochs": 10, "batch_size": 100, "lr": 2e-3, "seed": 7, "precision": "32-true", "compiled": False},
         "num_parameters": 1234,
         "steps": 5000,
         "training_minutes": 9.87,
@@ -91,3 +91,13 @@ def test_a_run_fills_its_row_and_no_other():
     assert "| at most 88.56 |" in page
     with pytest.raises(ValueError, match="autoencoder has no likelihood"):
         likelihoods.measurement({"model": "autoencoder", "test_squared_error": 1.0}, "an abacus")
+
+
+def test_compiling_is_asked_for(tmp_path, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(type(module).__name__))
+    monkeypatch.setattr(recipes, "load", lambda _: small("binary", torch.zeros(4, 1, 4, 4)))
+    for asked in (False, True):
+        metrics = recipes.train("fvbn", "any", tmp_path / str(asked), epochs=1, device="cpu", compiled=asked)
+        assert metrics["settings"]["compiled"] is asked
+    assert compiled == ["FullyVisibleBeliefNetwork"]

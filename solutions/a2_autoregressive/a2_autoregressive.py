@@ -258,7 +258,8 @@ def sample_images(
         model: maps intensities, levels / (V - 1), (B, C, H, W), to logits (B, V, C, H, W) of every value given all before.
         num_samples: the number of images, at least 1.
         image_shape: (C, H, W), not always square.
-        generator: the source of all randomness, if given; the global generator is then left alone.
+        generator: the source of all randomness, if given; the global generator is then left alone. Generators of equal
+            seeds give equal images, and a second call with the same generator gives new ones.
 
     Returns:
         The levels, integers 0 ... V - 1, int64 (num_samples, C, H, W), on the device of the model.
