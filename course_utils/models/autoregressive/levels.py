@@ -171,7 +171,12 @@ class PixelModel(nn.Module):
         self.num_levels = num_levels
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Return log p(x) of each image: (B,), in nats, exact. Raises ValueError if x holds anything but levels."""
+        """Return log p(x) of each image: (B,), in nats, exact.
+
+        Raises ValueError for another number of channels and if x holds anything but levels.
+        """
+        if x.ndim != 4 or x.shape[1] != self.image_shape[0]:
+            raise ValueError(f"x must be (B, {', '.join(map(str, self.image_shape))}), got {tuple(x.shape)}")
         levels = to_levels(x, self.num_levels)
         return pixel_log_prob(self(x), levels)
 

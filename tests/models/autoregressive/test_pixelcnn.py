@@ -173,3 +173,9 @@ def test_errors_name_what_came():
         model.sample(0)
     with pytest.raises(ValueError, match=r"known must be boolean, \(4, 4\) or \(2, 1, 4, 4\), got torch.bool \(4, 3\)"):
         model.complete(torch.zeros(2, 1, 4, 4), torch.zeros(4, 3, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 5, 5), (1, 5, 5)])
+def test_images_of_another_shape(shape):
+    with pytest.raises(ValueError, match=r"x must be \(B, 1, 5, 5\), got"):
+        PixelCNN((1, 5, 5), hidden_dim=4, num_layers=1).log_prob(torch.zeros(shape))
