@@ -33,12 +33,12 @@ import os
 
 import matplotlib.pyplot as plt
 import torch
-import torch.nn.functional as F
 
 from course_utils import data, plotting
 
 FAST = os.environ.get("COURSE_FAST") == "1"
 plotting.use_course_style(dpi=68)  # many figures in one notebook
+torch.set_num_threads(1)  # networks this small gain nothing from more threads
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1. How probable is this image?
@@ -57,7 +57,6 @@ plotting.use_course_style(dpi=68)  # many figures in one notebook
 # their probabilities has $2^D$ entries. For two by two pixels, that is a table we can print; for our digits it is not.
 
 # %% slideshow={"slide_type": "fragment"}
-torch.set_num_threads(1)  # networks this small gain nothing from more threads
 digits = data.load("digits")
 print(digits.description)
 x_train, x_valid, x_test = (data.threshold(split.x) for split in (digits.train, digits.valid, digits.test))
@@ -183,6 +182,7 @@ plt.show()
 # The weights form a matrix that is zero on and above its diagonal. So one product of matrices gives all $D$ logits at once, and the log-probability of an image is a sum of $D$ terms.
 
 # %% slideshow={"slide_type": "fragment"}
+import torch.nn.functional as F
 from torch import nn
 
 
@@ -682,7 +682,7 @@ plt.show()
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7. Watch it draw
 #
-# The same network draws in raster order (left pair) and from the centre outwards (right pair). Orange: what is not drawn yet. Beside it, the probability of white for *every* open pixel, given those drawn so far; the pixel that comes next is marked.
+# The same network draws in raster order (left pair) and from the centre outwards (right pair). Orange: what is not drawn yet. Beside it, the probability of white for *every* open pixel, given those drawn so far; an orange dot marks the pixel that comes next.
 
 # %% slideshow={"slide_type": "fragment"}
 from matplotlib.colors import to_rgb
@@ -707,10 +707,11 @@ def draw_frame(figure, n):
         left, right = next(axes), next(axes)
         left.imshow(picture.numpy())
         left.set_title(name, fontsize=8, loc="left")
-        right.imshow(probability.view(8, 8).numpy(), cmap="gray", vmin=0, vmax=1)
+        greys = (7 * probability).round() / 7  # eight greys: an animation of few colours is small
+        right.imshow(greys.view(8, 8).numpy(), cmap="gray", vmin=0, vmax=1)
         if not known.all():
             following = orders[name][n * stride]
-            right.plot(column[following], row[following], "s", color="tab:red", markersize=4, fillstyle="none")
+            right.plot(column[following], row[following], "s", color="#f2c48d", markersize=2)
         for ax in (left, right):
             ax.set(xticks=[], yticks=[])
 
@@ -718,7 +719,7 @@ def draw_frame(figure, n):
 # %% slideshow={"slide_type": "fragment"}
 alt = "A digit appears pixel by pixel, in raster order and from the centre outwards"
 stride = 4 if FAST else 1
-animate(draw_frame, 64 // stride + 1, alt=alt, figsize=(3.6, 1.1), num_colors=10, seconds=0.15)
+animate(draw_frame, 64 // stride + 1, alt=alt, figsize=(3.6, 1.1), num_colors=16, seconds=0.15)
 
 # %% slideshow={"slide_type": "fragment"}
 fig, axes = plt.subplots(2, 1, figsize=(7, 2.2))
