@@ -65,7 +65,8 @@ class ConditionalPixelCNN(GatedPixelCNN):
         )
 
     def log_prob(self, x: Tensor, h: Tensor) -> Tensor:
-        """Return log p(x | h) of each image: (B,), in nats, exact."""
+        """Return log p(x | h) of each image: (B,), in nats, exact. Raises ValueError for another shape."""
+        self.require_shape(x)
         levels = to_levels(x, self.num_levels)
         return pixel_log_prob(self(x, h), levels)
 
@@ -80,4 +81,5 @@ class ConditionalPixelCNN(GatedPixelCNN):
 
     def complete(self, x: Tensor, known: Tensor, h: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return x where `known` is True, and elsewhere draws given h and all that comes earlier."""
+        self.require_shape(x)
         return complete_cached(self, x, known, generator, condition=(h,))

@@ -129,8 +129,7 @@ def complete_cached(
     x (B, C, H, W) is returned where `known`, boolean, (H, W) or (B, 1, H, W), is True; elsewhere are draws. To sample,
     let nothing be known. Raises ValueError for shapes that do not fit.
     """
-    if x.shape[1:] != model.image_shape:
-        raise ValueError(f"x must be (B, {', '.join(map(str, model.image_shape))}), got {tuple(x.shape)}")
+    model.require_shape(x)
     known = require_known(known, x)
     batch_size, channels, height, width = x.shape
     uniform = uniforms(x.new_empty(batch_size, 1 + channels, height, width), generator)

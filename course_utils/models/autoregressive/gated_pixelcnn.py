@@ -128,4 +128,5 @@ class GatedPixelCNN(PixelModel):
 
     def complete(self, x: Tensor, known: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """As `PixelModel.complete`, from kept activations: the same images, many times faster."""
+        self.require_shape(x)
         return complete_cached(self, x, known, generator)

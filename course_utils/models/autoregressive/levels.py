@@ -170,13 +170,17 @@ class PixelModel(nn.Module):
         self.image_shape = tuple(image_shape)
         self.num_levels = num_levels
 
+    def require_shape(self, x: Tensor) -> None:
+        """Raise a ValueError that names both shapes unless x is (B, C, H, W) as the model was built for."""
+        if x.shape[1:] != self.image_shape:
+            raise ValueError(f"x must be (B, {', '.join(map(str, self.image_shape))}), got {tuple(x.shape)}")
+
     def log_prob(self, x: Tensor) -> Tensor:
         """Return log p(x) of each image: (B,), in nats, exact.
 
-        Raises ValueError for another number of channels and if x holds anything but levels.
+        Raises ValueError for another shape and if x holds anything but levels.
         """
-        if x.ndim != 4 or x.shape[1] != self.image_shape[0]:
-            raise ValueError(f"x must be (B, {', '.join(map(str, self.image_shape))}), got {tuple(x.shape)}")
+        self.require_shape(x)
         levels = to_levels(x, self.num_levels)
         return pixel_log_prob(self(x), levels)
 
@@ -191,4 +195,5 @@ class PixelModel(nn.Module):
 
     def complete(self, x: Tensor, known: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return x where `known` is True, and elsewhere draws given all that comes earlier: see `complete_images`."""
+        self.require_shape(x)
         return complete_images(self, x, known, generator)

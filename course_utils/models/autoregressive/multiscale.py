@@ -88,8 +88,7 @@ class MultiScalePixelRNN(PixelModel):
         `known` is boolean, (H, W) or (B, 1, H, W). First x_s is completed, and then the rest. Raises ValueError for
         shapes that do not fit.
         """
-        if x.shape[1:] != self.image_shape:
-            raise ValueError(f"x must be (B, {', '.join(map(str, self.image_shape))}), got {tuple(x.shape)}")
+        self.require_shape(x)
         known = require_known(known, x)[:, :1]
         x_small = self.small.complete(self.subsample(x), self.subsample(known), generator)
         x = x.clone()

@@ -69,4 +69,5 @@ class PixelCNN(PixelModel):
 
     def complete(self, x: Tensor, known: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """As `PixelModel.complete`, from kept activations: the same images, many times faster."""
+        self.require_shape(x)
         return complete_cached(self, x, known, generator)

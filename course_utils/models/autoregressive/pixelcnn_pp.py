@@ -188,8 +188,7 @@ class PixelCNNPlusPlus(PixelModel):
 
         Raises ValueError for images of another shape.
         """
-        if x.shape[1:] != self.image_shape:
-            raise ValueError(f"x must be (B, {', '.join(map(str, self.image_shape))}), got {tuple(x.shape)}")
+        self.require_shape(x)
         image = torch.cat([2 * x - 1, torch.ones_like(x[:, :1])], dim=1)
         # Moved down by a row, or right by a column, what a convolution saw at a pixel is seen by the next.
         above = F.pad(self.first_above(image), (0, 0, 1, -1))

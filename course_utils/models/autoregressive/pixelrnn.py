@@ -67,8 +67,7 @@ class PixelRNN(PixelModel):
         gate_biases, one a layer, are added to the layers' input-to-state maps: (B, layer.gate_channels, H, W).
         Raises ValueError for images of another shape.
         """
-        if x.shape[1:] != self.image_shape:
-            raise ValueError(f"x must be (B, {', '.join(map(str, self.image_shape))}), got {tuple(x.shape)}")
+        self.require_shape(x)
         features = self.first(x)
         biases = gate_biases if gate_biases is not None else [None] * len(self.layers)
         for layer, upsampling, bias in zip(self.layers, self.upsamplings, biases, strict=True):

@@ -1,6 +1,7 @@
-"""What the tests of pixel models judge by: enumeration of all images, and which value depends on which."""
+"""What tests of autoregressive models judge by: all images of a shape, what depends on what, frequencies of draws."""
 
 import itertools
+import math
 
 import torch
 from scipy import stats
@@ -60,3 +61,40 @@ def sees(image_shape: tuple[int, int, int], in_reach) -> Tensor:
             else:
                 due[c, i, j, c_seen, i_seen, j_seen] = in_reach(i - i_seen, j_seen - j)
     return due
+
+
+def unit_images(num_levels: int, *image_shape: int) -> Tensor:
+    """Every image of a shape: (V^D, C, H, W) in [0, 1], float64."""
+    levels = torch.arange(num_levels, dtype=torch.float64) / (num_levels - 1)
+    return torch.cartesian_prod(*[levels] * math.prod(image_shape)).view(-1, *image_shape)
+
+
+def seen_values(model, num_images=12):
+    """Return whether output d depends on input e, (D, D), for the D values in their order: pixels, colours at each."""
+    num_values = math.prod(model.image_shape)
+    total = 0
+    for image in torch.rand(num_images, *model.image_shape, dtype=torch.float64):
+        # Copy d of the image is differentiated at output d, along a random direction of its logits.
+        x = image.expand(num_values, *image.shape).clone().requires_grad_()
+        logits = model(x).permute(0, 3, 4, 2, 1).reshape(num_values, num_values, -1).diagonal().T
+        (derivative,) = torch.autograd.grad((logits @ torch.randn(logits.shape[1], dtype=x.dtype)).sum(), x)
+        total = total + derivative.permute(0, 2, 3, 1).reshape(num_values, num_values).abs()
+    return total > 0
+
+
+def chi_square_is_likely(counts, expected):
+    assert expected.min() > 5
+    return 1e-4 < stats.chi2.sf(((counts - expected) ** 2 / expected).sum().item(), len(counts) - 1) < 1 - 1e-4
+
+
+def assert_frequencies(x: Tensor, probabilities: Tensor, at_least: int) -> None:
+    """Binary draws (N, C, H, W) come as often as `unit_images` of two levels are likely; more than `at_least` count."""
+    num_values = x[0].numel()
+    codes = (x.flatten(1) @ 2.0 ** torch.arange(num_values - 1, -1, -1, dtype=torch.float64)).long()
+    counts = torch.bincount(codes, minlength=2**num_values)
+    expected = len(x) * probabilities
+    common = expected > 5
+    chi_square = ((counts - expected)[common] ** 2 / expected[common]).sum().item()
+    degrees = int(common.sum())
+    assert degrees > at_least
+    assert abs(chi_square - degrees) < 5 * (2 * degrees) ** 0.5

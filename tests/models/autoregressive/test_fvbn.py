@@ -1,20 +1,14 @@
 """The fully visible belief network against enumeration, the Jacobian and the exact optimum of a small problem."""
 
-import itertools
-
 import pytest
 import torch
 from torch.distributions import Bernoulli
 
 from course_utils.models.autoregressive.fvbn import FullyVisibleBeliefNetwork
+from tests.models.autoregressive.pixel_oracles import assert_frequencies, unit_images
 
 SHAPE = (1, 2, 3)
 ORDERS = [None, [5, 4, 3, 2, 1, 0], [3, 0, 5, 1, 4, 2]]
-
-
-def all_images(*shape):
-    num_dims = torch.Size(shape).numel()
-    return torch.tensor(list(itertools.product([0.0, 1.0], repeat=num_dims)), dtype=torch.float64).view(-1, *shape)
 
 
 def random_model(order=None, shape=SHAPE):
@@ -28,7 +22,7 @@ def random_model(order=None, shape=SHAPE):
 @pytest.mark.parametrize("order", ORDERS)
 def test_each_pixel_sees_all_pixels_before_it_and_no_other(order):
     model = random_model(order)
-    jacobian = torch.autograd.functional.jacobian(model, all_images(*SHAPE)[37:38]).view(6, 6)
+    jacobian = torch.autograd.functional.jacobian(model, unit_images(2, *SHAPE)[37:38]).view(6, 6)
     when = {pixel: step for step, pixel in enumerate(order or range(6))}
     due = torch.tensor([[when[j] < when[i] for j in range(6)] for i in range(6)])
     assert torch.equal(jacobian != 0, due)
@@ -36,13 +30,13 @@ def test_each_pixel_sees_all_pixels_before_it_and_no_other(order):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_probabilities_sum_to_one(order):
-    total = random_model(order).log_prob(all_images(*SHAPE)).exp().sum()
+    total = random_model(order).log_prob(unit_images(2, *SHAPE)).exp().sum()
     torch.testing.assert_close(total, torch.ones_like(total))
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_log_prob_is_the_sum_of_logistic_regressions(order):
-    model, x = random_model(order), all_images(*SHAPE)
+    model, x = random_model(order), unit_images(2, *SHAPE)
     flat, due = x.flatten(1), 0
     for step, i in enumerate(order or range(6)):
         earlier = list(order or range(6))[:step]
@@ -54,7 +48,7 @@ def test_log_prob_is_the_sum_of_logistic_regressions(order):
 
 def test_fitted_to_a_distribution_it_has_the_exact_optimum():
     """Among distributions that the model can be, maximum likelihood of p itself is the entropy of p."""
-    truth, x = random_model([1, 2, 0, 3], (1, 2, 2)), all_images(1, 2, 2)
+    truth, x = random_model([1, 2, 0, 3], (1, 2, 2)), unit_images(2, 1, 2, 2)
     log_p = truth.log_prob(x).detach()
     entropy = -(log_p.exp() * log_p).sum()
     model = FullyVisibleBeliefNetwork((1, 2, 2), [1, 2, 0, 3]).double()
@@ -78,14 +72,7 @@ def test_fitted_to_a_distribution_it_has_the_exact_optimum():
 def test_samples_have_the_frequencies_of_the_model(order):
     model, num_samples = random_model(order), 40_000
     x = model.sample(num_samples, torch.Generator().manual_seed(1))
-    codes = (x.flatten(1) @ 2.0 ** torch.arange(5, -1, -1, dtype=torch.float64)).long()
-    counts = torch.bincount(codes, minlength=64)
-    expected = num_samples * model.log_prob(all_images(*SHAPE)).exp().detach()
-    common = expected > 5
-    chi_square = ((counts - expected)[common] ** 2 / expected[common]).sum().item()
-    degrees = int(common.sum())
-    assert degrees > 10
-    assert abs(chi_square - degrees) < 5 * (2 * degrees) ** 0.5
+    assert_frequencies(x, model.log_prob(unit_images(2, *SHAPE)).exp().detach(), at_least=10)
 
 
 def test_a_generator_decides_the_samples_and_leaves_the_global_one():
@@ -102,7 +89,7 @@ def test_a_generator_decides_the_samples_and_leaves_the_global_one():
 
 
 def test_calls_leave_weights_and_images_as_they_were():
-    model, x = random_model(), all_images(*SHAPE)
+    model, x = random_model(), unit_images(2, *SHAPE)
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     kept = x.clone()
     for _ in range(8):

@@ -7,6 +7,7 @@ import torch
 from torch.distributions import Bernoulli
 
 from course_utils.models.autoregressive.made import MADE, draw_degrees, made_masks
+from tests.models.autoregressive.pixel_oracles import assert_frequencies, unit_images
 
 SHAPE = (1, 2, 3)
 SETTINGS = [
@@ -17,11 +18,6 @@ SETTINGS = [
     {"num_masks": 4, "order_agnostic": True},
     {"hidden_dims": (30,), "num_masks": 2, "order_agnostic": True, "direct": True},
 ]
-
-
-def all_images(*shape):
-    num_dims = torch.Size(shape).numel()
-    return torch.tensor(list(itertools.product([0.0, 1.0], repeat=num_dims)), dtype=torch.float64).view(-1, *shape)
 
 
 def random_model(hidden_dims=(60, 80), **settings):
@@ -90,7 +86,7 @@ def test_each_pixel_sees_all_pixels_before_it_and_no_other_under_every_mask(sett
     for k in range(model.num_masks):
         when = model.degrees(k)[0]
         seen = torch.zeros(6, 6, dtype=torch.bool)
-        for x in all_images(*SHAPE)[::7].unsqueeze(1):  # a ReLU that is off at one image is on at another
+        for x in unit_images(2, *SHAPE)[::7].unsqueeze(1):  # a ReLU that is off at one image is on at another
             seen |= torch.autograd.functional.jacobian(lambda x: model(x, k), x).view(6, 6) != 0  # noqa: B023
         assert torch.equal(seen, when[:, None] > when)
     if "order" in settings:
@@ -109,13 +105,13 @@ def test_order_agnostic_masks_differ_in_their_orders_and_others_in_their_hidden_
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_probabilities_sum_to_one(settings):
-    total = random_model(**settings).log_prob(all_images(*SHAPE)).exp().sum()
+    total = random_model(**settings).log_prob(unit_images(2, *SHAPE)).exp().sum()
     torch.testing.assert_close(total, torch.ones_like(total))
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_log_prob_is_that_of_the_mixture_and_loss_that_of_one_mask(settings):
-    model, x = random_model(**settings), all_images(*SHAPE)[5:20]
+    model, x = random_model(**settings), unit_images(2, *SHAPE)[5:20]
     each = torch.stack([Bernoulli(logits=model(x, k)).log_prob(x).sum((1, 2, 3)) for k in range(model.num_masks)])
     torch.testing.assert_close(model.log_prob(x).exp(), each.exp().mean(0))
     losses = torch.stack([model.loss(x) for _ in range(60)])
@@ -125,7 +121,7 @@ def test_log_prob_is_that_of_the_mixture_and_loss_that_of_one_mask(settings):
 
 
 def test_a_layer_is_a_masked_matrix_and_a_relu():
-    model, x = random_model(direct=True), all_images(*SHAPE)
+    model, x = random_model(direct=True), unit_images(2, *SHAPE)
     degrees = [degree.tolist() for degree in model.degrees(0)]
     h = x.flatten(1)
     for number, layer in enumerate(model.layers):
@@ -146,14 +142,7 @@ def test_a_layer_is_a_masked_matrix_and_a_relu():
 def test_samples_have_the_frequencies_of_the_model(settings):
     model, num_samples = random_model(**settings), 30_000
     x = model.sample(num_samples, torch.Generator().manual_seed(1))
-    codes = (x.flatten(1) @ 2.0 ** torch.arange(5, -1, -1, dtype=torch.float64)).long()
-    counts = torch.bincount(codes, minlength=64)
-    expected = num_samples * model.log_prob(all_images(*SHAPE)).exp().detach()
-    common = expected > 5
-    chi_square = ((counts - expected)[common] ** 2 / expected[common]).sum().item()
-    degrees = int(common.sum())
-    assert degrees > 8
-    assert abs(chi_square - degrees) < 5 * (2 * degrees) ** 0.5
+    assert_frequencies(x, model.log_prob(unit_images(2, *SHAPE)).exp().detach(), at_least=8)
 
 
 def test_each_sample_has_a_mask_of_its_own():
@@ -183,7 +172,7 @@ def test_a_generator_decides_the_samples_and_leaves_the_global_one():
 
 @pytest.mark.parametrize("settings", [{"num_masks": 9}, {"num_masks": 9, "order_agnostic": True, "direct": True}])
 def test_calls_with_many_masks_leave_weights_and_images_as_they_were(settings):
-    model, x = random_model(**settings), all_images(*SHAPE)
+    model, x = random_model(**settings), unit_images(2, *SHAPE)
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     kept, due = x.clone(), model.log_prob(x)
     for _ in range(12):
@@ -196,7 +185,7 @@ def test_calls_with_many_masks_leave_weights_and_images_as_they_were(settings):
 
 def test_a_saved_model_keeps_its_masks():
     torch.manual_seed(5)
-    model, x = random_model(num_masks=4, order_agnostic=True), all_images(*SHAPE)
+    model, x = random_model(num_masks=4, order_agnostic=True), unit_images(2, *SHAPE)
     other = random_model(num_masks=4, order_agnostic=True)
     assert not torch.allclose(other.log_prob(x), model.log_prob(x))
     other.load_state_dict(model.state_dict())

@@ -1,14 +1,12 @@
 """Multi-scale PixelRNN: its order by Jacobian, normalised by enumeration, draws as log_prob says, in float64."""
 
-import math
-
 import pytest
 import torch
-from scipy import stats
 
 from course_utils.models.autoregressive.levels import pixel_log_prob, to_levels
 from course_utils.models.autoregressive.multiscale import MultiScalePixelRNN
 from course_utils.models.autoregressive.row_lstm import RowLSTM
+from tests.models.autoregressive.pixel_oracles import chi_square_is_likely, seen_values, unit_images
 
 
 def random_model(*args, seed=0, **settings):
@@ -18,24 +16,6 @@ def random_model(*args, seed=0, **settings):
         for parameter in model.parameters():
             parameter.normal_(std=0.4)
     return model
-
-
-def all_images(num_levels, *image_shape):
-    levels = torch.arange(num_levels, dtype=torch.float64) / (num_levels - 1)
-    return torch.cartesian_prod(*[levels] * math.prod(image_shape)).view(-1, *image_shape)
-
-
-def seen_values(model, num_images=12):
-    """Return whether output d depends on input e, (D, D), for the D values in their order: pixels, colours at each."""
-    num_values = math.prod(model.image_shape)
-    total = 0
-    for image in torch.rand(num_images, *model.image_shape, dtype=torch.float64):
-        # Copy d of the image is differentiated at output d, along a random direction of its logits.
-        x = image.expand(num_values, *image.shape).clone().requires_grad_()
-        logits = model(x).permute(0, 3, 4, 2, 1).reshape(num_values, num_values, -1).diagonal().T
-        (derivative,) = torch.autograd.grad((logits @ torch.randn(logits.shape[1], dtype=x.dtype)).sum(), x)
-        total = total + derivative.permute(0, 2, 3, 1).reshape(num_values, num_values).abs()
-    return total > 0
 
 
 @pytest.mark.parametrize(("channels", "factor"), [(1, 2), (1, 4), (3, 2)])
@@ -63,7 +43,7 @@ def test_sees_exactly_what_is_drawn_before(channels, factor):
 def test_sums_to_one(image_shape, num_levels, settings):
     model = random_model(image_shape, num_levels, hidden_dim=4, **settings)
     with torch.no_grad():
-        log_prob = model.log_prob(all_images(num_levels, *image_shape))
+        log_prob = model.log_prob(unit_images(num_levels, *image_shape))
     assert log_prob.exp().sum().item() == pytest.approx(1, abs=1e-12)
     assert log_prob.std() > 0.3
 
@@ -79,17 +59,12 @@ def test_log_prob_has_two_parts():
         small = pixel_log_prob(model.small(x_small), to_levels(x_small, 2))
         torch.testing.assert_close(model.log_prob(x), small + large.sum((1, 2, 3)), rtol=0, atol=1e-12)
     model = random_model((1, 2, 4), hidden_dim=4)
-    images = all_images(2, 1, 2, 4)
+    images = unit_images(2, 1, 2, 4)
     with torch.no_grad():
         probabilities = model.log_prob(images).exp()
-        for corner in all_images(2, 1, 1, 2):
+        for corner in unit_images(2, 1, 1, 2):
             total = probabilities[(images[:, :, ::2, ::2] == corner).all((1, 2, 3))].sum()
             assert total.item() == pytest.approx(model.small.log_prob(corner[None]).exp().item(), abs=1e-12)
-
-
-def chi_square_is_likely(counts, expected):
-    assert expected.min() > 5
-    return 1e-4 < stats.chi2.sf(((counts - expected) ** 2 / expected).sum().item(), len(counts) - 1) < 1 - 1e-4
 
 
 def test_draws_have_the_probabilities_of_log_prob():
@@ -98,7 +73,7 @@ def test_draws_have_the_probabilities_of_log_prob():
     x = model.sample(num_draws, torch.Generator().manual_seed(2))
     index = (x.flatten(1) * 2 ** torch.arange(3, -1, -1)).sum(1).long()
     with torch.no_grad():
-        expected = num_draws * model.log_prob(all_images(2, 1, 2, 2)).exp()
+        expected = num_draws * model.log_prob(unit_images(2, 1, 2, 2)).exp()
     assert chi_square_is_likely(torch.bincount(index, minlength=16).double(), expected)
 
 
@@ -113,7 +88,7 @@ def test_completions_have_the_conditional_probabilities():
     drawn = model.complete(x, known, torch.Generator().manual_seed(4))
     assert torch.equal(x, before)
     assert torch.equal(drawn[..., known], x[..., known])
-    images = all_images(2, 1, 2, 4)
+    images = unit_images(2, 1, 2, 4)
     images = images[(images[..., known] == x[0, ..., known]).all((1, 2))]
     with torch.no_grad():
         expected = num_draws * model.log_prob(images).softmax(0)

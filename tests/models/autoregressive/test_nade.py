@@ -1,20 +1,14 @@
 """NADE against a loop over its equations, automatic differentiation of that loop, enumeration and the Jacobian."""
 
-import itertools
-
 import pytest
 import torch
 from torch.distributions import Bernoulli
 
 from course_utils.models.autoregressive.nade import NADE, SharedHiddenLayers
+from tests.models.autoregressive.pixel_oracles import assert_frequencies, unit_images
 
 SHAPE = (1, 2, 3)
 ORDERS = [None, [5, 4, 3, 2, 1, 0], [3, 0, 5, 1, 4, 2]]
-
-
-def all_images(*shape):
-    num_dims = torch.Size(shape).numel()
-    return torch.tensor(list(itertools.product([0.0, 1.0], repeat=num_dims)), dtype=torch.float64).view(-1, *shape)
 
 
 def random_model(order=None, shape=SHAPE):
@@ -37,7 +31,7 @@ def by_the_equations(model, x):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_log_prob_and_its_gradients_are_those_of_the_equations(order):
-    model, x = random_model(order), all_images(*SHAPE)[::3]
+    model, x = random_model(order), unit_images(2, *SHAPE)[::3]
     parameters = list(model.parameters())
     due = by_the_equations(model, x)
     torch.testing.assert_close(model.log_prob(x), due)
@@ -66,7 +60,7 @@ def test_the_way_back_loses_little_precision_over_a_whole_image_of_mnist():
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_each_pixel_sees_all_pixels_before_it_and_no_other(order):
-    jacobian = torch.autograd.functional.jacobian(random_model(order), all_images(*SHAPE)[37:38]).view(6, 6)
+    jacobian = torch.autograd.functional.jacobian(random_model(order), unit_images(2, *SHAPE)[37:38]).view(6, 6)
     when = {pixel: step for step, pixel in enumerate(order or range(6))}
     due = torch.tensor([[when[j] < when[i] for j in range(6)] for i in range(6)])
     assert torch.equal(jacobian != 0, due)
@@ -74,7 +68,7 @@ def test_each_pixel_sees_all_pixels_before_it_and_no_other(order):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_probabilities_sum_to_one(order):
-    total = random_model(order).log_prob(all_images(*SHAPE)).exp().sum()
+    total = random_model(order).log_prob(unit_images(2, *SHAPE)).exp().sum()
     torch.testing.assert_close(total, torch.ones_like(total))
 
 
@@ -82,14 +76,7 @@ def test_probabilities_sum_to_one(order):
 def test_samples_have_the_frequencies_of_the_model(order):
     model, num_samples = random_model(order), 40_000
     x = model.sample(num_samples, torch.Generator().manual_seed(1))
-    codes = (x.flatten(1) @ 2.0 ** torch.arange(5, -1, -1, dtype=torch.float64)).long()
-    counts = torch.bincount(codes, minlength=64)
-    expected = num_samples * model.log_prob(all_images(*SHAPE)).exp().detach()
-    common = expected > 5
-    chi_square = ((counts - expected)[common] ** 2 / expected[common]).sum().item()
-    degrees = int(common.sum())
-    assert degrees > 10
-    assert abs(chi_square - degrees) < 5 * (2 * degrees) ** 0.5
+    assert_frequencies(x, model.log_prob(unit_images(2, *SHAPE)).exp().detach(), at_least=10)
 
 
 def test_a_generator_decides_the_samples_and_leaves_the_global_one():
@@ -103,7 +90,7 @@ def test_a_generator_decides_the_samples_and_leaves_the_global_one():
 
 
 def test_calls_leave_weights_and_images_as_they_were():
-    model, x = random_model(), all_images(*SHAPE)
+    model, x = random_model(), unit_images(2, *SHAPE)
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     kept = x.clone()
     for _ in range(3):

@@ -1,11 +1,8 @@
 """PixelCNN++: causal by Jacobian, normalised by enumeration, draws with the probabilities of log_prob, in float64."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
-from scipy import stats
 
 from course_utils.models.autoregressive.logistics import split_mixture
 from course_utils.models.autoregressive.pixelcnn_pp import (
@@ -15,6 +12,7 @@ from course_utils.models.autoregressive.pixelcnn_pp import (
     down_right_shifted,
     down_shifted,
 )
+from tests.models.autoregressive.pixel_oracles import chi_square_is_likely, unit_images
 
 
 def random_model(*args, seed=0, std=0.3, **settings):
@@ -24,16 +22,6 @@ def random_model(*args, seed=0, std=0.3, **settings):
         for parameter in model.parameters():
             parameter.normal_(std=std)
     return model.eval()
-
-
-def all_images(num_levels, *image_shape):
-    levels = torch.arange(num_levels, dtype=torch.float64) / (num_levels - 1)
-    return torch.cartesian_prod(*[levels] * math.prod(image_shape)).view(-1, *image_shape)
-
-
-def chi_square_is_likely(counts, expected):
-    assert expected.min() > 5
-    return 1e-4 < stats.chi2.sf(((counts - expected) ** 2 / expected).sum().item(), len(counts) - 1) < 1 - 1e-4
 
 
 @pytest.mark.parametrize("conv", [down_shifted, down_right_shifted])
@@ -114,7 +102,7 @@ def test_every_parameter_takes_part():
 def test_sums_to_one(image_shape, num_levels, num_resolutions):
     model = random_model(image_shape, num_levels, num_resolutions=num_resolutions, std=0.4)
     with torch.no_grad():
-        log_prob = model.log_prob(all_images(num_levels, *image_shape))
+        log_prob = model.log_prob(unit_images(num_levels, *image_shape))
     assert log_prob.exp().sum().item() == pytest.approx(1, abs=1e-12)
     assert log_prob.std() > 0.3
 
@@ -136,7 +124,7 @@ def test_draws_have_the_probabilities_of_log_prob(image_shape, num_resolutions):
     x = model.sample(num_draws, torch.Generator().manual_seed(2))
     index = (x.flatten(1) * 2 ** torch.arange(3, -1, -1)).sum(1).long()
     with torch.no_grad():
-        expected = num_draws * model.log_prob(all_images(2, *image_shape)).exp()
+        expected = num_draws * model.log_prob(unit_images(2, *image_shape)).exp()
     assert chi_square_is_likely(torch.bincount(index, minlength=16).double(), expected)
 
 
@@ -149,7 +137,7 @@ def test_completions_have_the_conditional_probabilities():
     drawn = model.complete(x, known, torch.Generator().manual_seed(4))
     assert torch.equal(x, before)
     assert torch.equal(drawn[:, :, 0], x[:, :, 0])
-    images = all_images(3, 1, 2, 2)
+    images = unit_images(3, 1, 2, 2)
     images = images[(images[:, 0, 0] == torch.tensor([1.0, 0.5])).all(1)]
     with torch.no_grad():
         expected = num_draws * model.log_prob(images).softmax(0)

@@ -1,7 +1,5 @@
 """PixelRNN: causal by Jacobian, normalised by enumeration, draws with the probabilities of log_prob, in float64."""
 
-import math
-
 import pytest
 import torch
 from scipy import stats
@@ -9,6 +7,7 @@ from scipy import stats
 from course_utils.models.autoregressive.diagonal_lstm import DiagonalBiLSTM
 from course_utils.models.autoregressive.pixelrnn import PixelRNN
 from course_utils.models.autoregressive.row_lstm import RowLSTM
+from tests.models.autoregressive.pixel_oracles import seen_values, unit_images
 
 LAYERS = pytest.mark.parametrize("layer", [RowLSTM, DiagonalBiLSTM])
 
@@ -21,24 +20,6 @@ def random_model(*args, seed=0, std=0.4, **settings):
         for parameter in model.parameters():
             parameter.normal_(std=std)
     return model
-
-
-def all_images(num_levels, *image_shape):
-    levels = torch.arange(num_levels, dtype=torch.float64) / (num_levels - 1)
-    return torch.cartesian_prod(*[levels] * math.prod(image_shape)).view(-1, *image_shape)
-
-
-def seen_values(model, num_images=12):
-    """Return whether output d depends on input e, (D, D), for the D values in their order: pixels, colours at each."""
-    num_values = math.prod(model.image_shape)
-    total = 0
-    for image in torch.rand(num_images, *model.image_shape, dtype=torch.float64):
-        # Copy d of the image is differentiated at output d, along a random direction of its logits.
-        x = image.expand(num_values, *image.shape).clone().requires_grad_()
-        logits = model(x).permute(0, 3, 4, 2, 1).reshape(num_values, num_values, -1).diagonal().T
-        (derivative,) = torch.autograd.grad((logits @ torch.randn(logits.shape[1], dtype=x.dtype)).sum(), x)
-        total = total + derivative.permute(0, 2, 3, 1).reshape(num_values, num_values).abs()
-    return total > 0
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
@@ -81,7 +62,7 @@ def test_row_lstm_in_color_sees_nothing_later(channels):
 def test_sums_to_one(layer, image_shape, num_levels):
     model = random_model(image_shape, num_levels, layer, hidden_dim=2 * image_shape[0], num_layers=2)
     with torch.no_grad():
-        log_prob = model.log_prob(all_images(num_levels, *image_shape))
+        log_prob = model.log_prob(unit_images(num_levels, *image_shape))
     assert log_prob.exp().sum().item() == pytest.approx(1, abs=1e-12)
     assert log_prob.std() > 0.3
 
@@ -96,7 +77,7 @@ def test_draws_have_the_probabilities_of_log_prob(layer, image_shape):
     index = (x.flatten(1) * 2 ** torch.arange(3, -1, -1)).sum(1).long()
     counts = torch.bincount(index, minlength=16).double()
     with torch.no_grad():
-        expected = num_draws * model.log_prob(all_images(2, *image_shape)).exp()
+        expected = num_draws * model.log_prob(unit_images(2, *image_shape)).exp()
     assert expected.min() > 5
     assert 1e-4 < stats.chi2.sf(((counts - expected) ** 2 / expected).sum().item(), 15) < 1 - 1e-4
 
@@ -109,7 +90,7 @@ def test_completions_have_the_conditional_probabilities(layer):
     x = torch.tensor([[1.0, 0.0], [7.0, 7.0]], dtype=torch.float64).expand(num_draws, 1, 2, 2)
     drawn = model.complete(x, known, torch.Generator().manual_seed(4))
     assert torch.equal(drawn[:, :, 0], x[:, :, 0])
-    images = all_images(2, 1, 2, 2)
+    images = unit_images(2, 1, 2, 2)
     images = images[(images[:, 0, 0] == torch.tensor([1.0, 0.0])).all(1)]
     with torch.no_grad():
         expected = num_draws * model.log_prob(images).softmax(0)
