@@ -5,8 +5,21 @@ shown by a notebook when it is the last value of a cell: an ipywidgets box where
 figure where there is none (a script, or COURSE_STATIC=1, with which the course builds its notebooks).
 """
 
+from course_utils.widgets.clustering import kmeans_stepper
+from course_utils.widgets.density import density_explorer, likelier_image, mixture_fitter
 from course_utils.widgets.figure import has_front_end, interactive_figure
 from course_utils.widgets.latent import beta_slider, latent_explorer
 from course_utils.widgets.pixels import mask_explorer, pixel_sampler
 
-__all__ = ["beta_slider", "has_front_end", "interactive_figure", "latent_explorer", "mask_explorer", "pixel_sampler"]
+__all__ = [
+    "beta_slider",
+    "density_explorer",
+    "has_front_end",
+    "interactive_figure",
+    "kmeans_stepper",
+    "latent_explorer",
+    "likelier_image",
+    "mask_explorer",
+    "mixture_fitter",
+    "pixel_sampler",
+]
