@@ -1,4 +1,4 @@
-"""Data sets of images: ``load(name)`` for whole sets, ``binarize`` for batches, sprites of known factors."""
+"""Data sets of images: ``load(name)`` for sets, ``binarize`` for batches, sprites of known factors, toy points."""
 
 import difflib
 import os
@@ -8,11 +8,25 @@ from course_utils.data.digits import load_digits
 from course_utils.data.folders import DamagedDataError, DataNotFoundError, cache_folder, data_folders
 from course_utils.data.images import Images, Split, resize
 from course_utils.data.sprites import FACTOR_NAMES, SHAPES, factor_grid, load_sprites, render_sprites, sprites
+from course_utils.data.toy import (
+    MIXTURE_1D,
+    checkerboard,
+    checkerboard_log_prob,
+    mixture_1d,
+    mixture_1d_log_prob,
+    ring_centers,
+    ring_log_prob,
+    ring_of_gaussians,
+    spiral,
+    swiss_roll,
+    two_moons,
+)
 
 NAMES = ("digits", "mnist", "fashion_mnist", "cifar10", "binarized_mnist", "sprites")
 
 __all__ = [
     "FACTOR_NAMES",
+    "MIXTURE_1D",
     "NAMES",
     "SHAPES",
     "DamagedDataError",
@@ -21,13 +35,23 @@ __all__ = [
     "Split",
     "binarize",
     "cache_folder",
+    "checkerboard",
+    "checkerboard_log_prob",
     "data_folders",
     "factor_grid",
     "load",
+    "mixture_1d",
+    "mixture_1d_log_prob",
     "render_sprites",
     "resize",
+    "ring_centers",
+    "ring_log_prob",
+    "ring_of_gaussians",
+    "spiral",
     "sprites",
+    "swiss_roll",
     "threshold",
+    "two_moons",
 ]
 
 
