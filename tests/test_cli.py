@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 
 from course_utils import data, recipes
 from course_utils.cli import app
+from course_utils.evaluation import evaluate_elbo
+from course_utils.training import fit
 
 runner = CliRunner()
 
@@ -48,8 +50,8 @@ def test_mistakes_end_with_one_sentence(arguments, message):
     assert result.output.startswith("course: ")
 
 
-@pytest.mark.parametrize("name", list(recipes.RECIPES))
-def test_every_recipe_trains_reports_and_resumes(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", list(recipes.likelihood.RECIPES))
+def test_every_likelihood_recipe_trains_reports_and_resumes(name, tmp_path, monkeypatch):
     digits = data.load("digits")
     small = digits._replace(
         train=data.Split(digits.train.x[:256], digits.train.y[:256]),
@@ -89,8 +91,8 @@ def test_vae_learns_real_binarised_mnist(tmp_path):
     except data.DataNotFoundError as missing:
         pytest.skip(f"the real set is not here: {missing}")
     model = recipes.RECIPES["vae"].build((1, 28, 28), 0)
-    recipes.fit(model, images.train.x[:20000], epochs=2, batch_size=128, device="cpu")
-    elbo = recipes.evaluation.evaluate_elbo(model, images.test.x[:2000])
+    fit(model, images.train.x[:20000], epochs=2, batch_size=128, device="cpu")
+    elbo = evaluate_elbo(model, images.test.x[:2000])
     pixel_mean = images.train.x.mean(0).clamp(1e-3, 1 - 1e-3)
     independent = (
         torch.distributions.Bernoulli(probs=pixel_mean).log_prob(images.test.x[:2000]).flatten(1).sum(1).mean()

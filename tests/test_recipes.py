@@ -1,13 +1,14 @@
-"""What `course train` reports of models with an exact likelihood, and the page of measured likelihoods."""
+"""What `course train` reports of models with an exact likelihood and of GANs, and the page of measured likelihoods."""
 
+import json
 import math
 
 import pytest
 import torch
 
 from benchmarks import likelihoods
-from course_utils import data, recipes
-from course_utils.training import load_checkpoint
+from course_utils import data, evaluation, recipes
+from course_utils.loops import load_checkpoint
 
 
 def small(name, images, labels=None):
@@ -37,7 +38,7 @@ def test_grey_images_are_judged_as_binarised_by_the_seed(name, tmp_path, monkeyp
     assert not any("elbo" in key or "importance" in key for key in metrics)
 
 
-@pytest.mark.parametrize("name", [name for name, recipe in recipes.RECIPES.items() if recipe.in_colour])
+@pytest.mark.parametrize("name", [name for name, recipe in recipes.likelihood.RECIPES.items() if recipe.in_colour])
 def test_models_of_several_levels_take_colours(name, tmp_path, monkeypatch):
     generator = torch.Generator().manual_seed(1)
     x = torch.randint(0, 256, (4, 3, 4, 4), generator=generator) / 255
@@ -101,3 +102,79 @@ def test_compiling_is_asked_for(tmp_path, monkeypatch):
         metrics = recipes.train("fvbn", "any", tmp_path / str(asked), epochs=1, device="cpu", compiled=asked)
         assert metrics["settings"]["compiled"] is asked
     assert compiled == ["FullyVisibleBeliefNetwork"]
+
+
+@pytest.fixture
+def few_digits(monkeypatch):
+    digits = data.load("digits")
+    few = digits._replace(
+        train=data.Split(digits.train.x[:256], digits.train.y[:256]),
+        test=data.Split(digits.test.x[:60], digits.test.y[:60]),
+    )
+    monkeypatch.setattr(recipes, "load", lambda _: few)
+    return few
+
+
+@pytest.mark.parametrize("name", list(recipes.adversarial.RECIPES))
+def test_gans_train_resume_and_are_judged_by_their_samples(name, tmp_path, few_digits):
+    """The figures are those of the model in the checkpoint; of the averaged generator, in [0, 1], drawn by the seed."""
+    recipe, before = recipes.RECIPES[name], torch.get_rng_state()
+    metrics = recipes.train(name, "digits", tmp_path, epochs=3, seed=4, device="cpu")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert metrics["steps"] == math.ceil(3 * 256 / (64 * recipe.settings.get("discriminator_steps", 1)))
+    again = recipes.train(name, "digits", tmp_path, epochs=3, seed=4, device="cpu")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.ckpt", "metrics.json", "samples.png"]
+    figures = {key: metrics[key] for key in metrics if key.startswith(("test_", "frechet", "label"))}
+    assert figures == {key: again[key] for key in figures}
+    assert figures == {key: json.loads((tmp_path / "metrics.json").read_text())[key] for key in figures}
+
+    model = recipe.build((1, 8, 8), 10)
+    model.keep_average(recipe.settings["ema_decay"])
+    model.load_state_dict(load_checkpoint(tmp_path / "checkpoint.ckpt")["model"])
+    model.eval()
+    x, y = few_digits.test
+    ten = torch.arange(60) % 10
+    torch.manual_seed(4)
+    if recipe.told == "code":
+        fakes = model.sample(60, model.codes(60)._replace(categories=ten[:, None]))
+    else:
+        fakes = model.sample(60, y) if recipe.told == "label" else model.sample(60)
+    fakes, net = (fakes + 1) / 2, evaluation.digit_classifier()
+    distance = evaluation.frechet_distance_of_images(net, x, fakes)
+    assert metrics["test_frechet_distance"] == pytest.approx(distance, rel=1e-5)
+    floor = evaluation.frechet_distance_of_images(net, x, few_digits.train.x[:60])
+    assert metrics["frechet_distance_of_training_images"] == pytest.approx(floor, rel=1e-6)
+    assert floor < 0.5 * distance
+    if recipe.told == "label":
+        assert metrics["label_accuracy"] == (net(fakes).argmax(1) == y).double().mean().item()
+    if recipe.told == "code":
+        codes = model.infer(2 * x - 1).categories[:, 0]
+        assert metrics["test_matched_accuracy"] == evaluation.matched_accuracy(codes, y).accuracy
+
+
+def test_gans_see_images_from_minus_one_to_one(tmp_path, monkeypatch, few_digits):
+    seen = []
+
+    def fit_adversarial(model, data, *, transform, **settings):
+        seen.append(transform(data))
+        return real_fit(model, data, transform=transform, **settings)
+
+    real_fit = recipes.adversarial.fit_adversarial
+    monkeypatch.setattr(recipes.adversarial, "fit_adversarial", fit_adversarial)
+    recipes.train("gan", "digits", tmp_path, epochs=1, device="cpu")
+    assert (seen[0].min(), seen[0].max()) == (-1, 1)
+
+
+def test_gans_of_other_images_have_pictures_alone_and_labels_are_asked_for(tmp_path, monkeypatch):
+    x = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(recipes, "load", lambda _: small("colours", x))
+    metrics = recipes.train("dcgan", "any", tmp_path, epochs=1, device="cpu")
+    assert (tmp_path / "samples.png").exists()
+    assert not any(key.startswith(("test_", "frechet")) for key in metrics)
+    for name in ("cgan", "acgan"):
+        with pytest.raises(ValueError, match=f"{name} needs class labels, and colours has none"):
+            recipes.train(name, "any", tmp_path, device="cpu")
+    wide = torch.rand(6, 1, 8, 12, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(recipes, "load", lambda _: small("wide", wide))
+    with pytest.raises(ValueError, match="images must be square"):
+        recipes.train("dcgan", "any", tmp_path, device="cpu")

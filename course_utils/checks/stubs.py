@@ -22,12 +22,19 @@ class Stub(nn.Module):
         object.__setattr__(self, "config", config)
         return self
 
+    def __repr__(self):
+        return type(self).__name__
+
 
 class SmoothCritic(Stub):
-    """A critic of images, (B, C, H, W) to (B,): smooth, curved, with gradient norms that differ by example."""
+    """A critic of images, (B, C, H, W) to (B,): smooth, curved, with gradient norms that differ by example.
 
-    def __init__(self, *, channels: int, width: int = 4, seed: int = 0):
+    `num_ones` adds axes of length 1 to the scores.
+    """
+
+    def __init__(self, *, channels: int, width: int = 4, num_ones: int = 0, seed: int = 0):
         super().__init__()
+        self.num_ones = num_ones
         generator = torch.Generator().manual_seed(seed)
         self.conv = skip_init(nn.Conv2d, channels, width, 3, padding=1)
         self.head = skip_init(nn.Linear, width, 1)
@@ -36,7 +43,8 @@ class SmoothCritic(Stub):
 
     def forward(self, x):
         hidden = torch.tanh(self.conv(x))
-        return self.head((hidden * hidden + hidden).mean((2, 3))).squeeze(1)
+        scores = self.head((hidden * hidden + hidden).mean((2, 3))).squeeze(1)
+        return scores.reshape(-1, *[1] * self.num_ones)
 
 
 class LinearGenerator(Stub):
@@ -65,6 +73,50 @@ class LinearDiscriminator(Stub):
 
     def forward(self, x):
         return self.linear(x)
+
+
+class QuadraticCritic(Stub):
+    """A critic of images, (B, C, H, W) to (B, 1), whose gradient is known: <slope, x> + 1/2 sum_k <form_k, x>^2."""
+
+    def __init__(self, *, shape: tuple, num_forms: int = 1, seed: int = 0):
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.slope = nn.Parameter(torch.randn(*shape, generator=generator))
+        self.forms = nn.Parameter(torch.randn(num_forms, *shape, generator=generator))
+
+    def forward(self, x):
+        x = x.flatten(1)
+        return x @ self.slope.view(-1, 1) + 0.5 * (x @ self.forms.flatten(1).T).square().sum(1, keepdim=True)
+
+
+class ImageGenerator(Stub):
+    """A generator of images: noise (B, Z) to (B, C, H, W)."""
+
+    def __init__(self, *, num_latents: int, shape: tuple, seed: int = 0):
+        super().__init__()
+        self.shape = tuple(shape)
+        generator = torch.Generator().manual_seed(seed)
+        self.linear = skip_init(nn.Linear, num_latents, self.shape[0] * self.shape[1] * self.shape[2])
+        for parameter in self.parameters():
+            parameter.data.normal_(generator=generator)
+
+    def forward(self, z):
+        return torch.tanh(self.linear(z)).unflatten(1, self.shape)
+
+
+class PatchDiscriminator(Stub):
+    """A discriminator of images, (B, C, H, W) to a map of logits (B, 1, H - 1, W - 1), one for each patch."""
+
+    def __init__(self, *, channels: int, width: int = 4, seed: int = 0):
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.conv = skip_init(nn.Conv2d, channels, width, 2)
+        self.head = skip_init(nn.Conv2d, width, 1, 1)
+        for parameter in self.parameters():
+            parameter.data.normal_(std=0.5, generator=generator)
+
+    def forward(self, x):
+        return self.head(torch.tanh(self.conv(x)))
 
 
 class ChainOfPixels(Stub):

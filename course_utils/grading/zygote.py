@@ -16,6 +16,7 @@ import sys
 
 import matplotlib.pyplot  # noqa: F401  for the notebooks: importing it once here saves every submission the time
 import torch
+import torch._dynamo  # the first optimiser of a process imports it, which takes seconds
 
 import course_utils.plotting  # noqa: F401
 from course_utils.grading import agent

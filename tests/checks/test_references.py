@@ -25,6 +25,16 @@ HOMES = {
     "beta_schedule": "latent.beta_vae",
     "importance_weighted_bound": "latent.iwae",
     "condition_on_label": "latent.cvae",
+    "discriminator_loss": "adversarial.gan",
+    "generator_loss": "adversarial.gan",
+    "saturating_generator_loss": "adversarial.gan",
+    "ls_discriminator_loss": "adversarial.lsgan",
+    "ls_generator_loss": "adversarial.lsgan",
+    "gradient_penalty": "adversarial.wgan_gp",
+    "discriminator_step": "adversarial.gan",
+    "generator_step": "adversarial.gan",
+    "categorical_mutual_information": "adversarial.infogan",
+    "gaussian_code_log_prob": "adversarial.infogan",
 }
 
 

@@ -1,0 +1,184 @@
+"""The check of `gaussian_code_log_prob`, the log-density of continuous codes under a diagonal Gaussian."""
+
+# ruff: noqa: E501
+
+import math
+from typing import ClassVar
+
+import torch
+
+from course_utils.checks.oracle import OracleCheck
+from course_utils.checks.reductions import REDUCTIONS, reductions, sum_examples
+
+LOG_TWO_PI = math.log(2 * math.pi)
+
+
+def log_density(mu, logvar, c):
+    return -0.5 * (LOG_TWO_PI + logvar + (c - mu) ** 2 / logvar.exp())
+
+
+def wrong_log_densities(mu, logvar, c):
+    """Guesses at the log-density of each component of the code: (id, terms), the most specific first."""
+    right = log_density(mu, logvar, c)
+    variance = logvar.exp()
+    square = (c - mu) ** 2
+    constant, quadratic = -0.5 * LOG_TWO_PI, -0.5 * square / variance
+
+    def with_scale(scale):
+        """A density whose standard deviation is taken to be `scale`."""
+        return constant - scale.log() - 0.5 * (square / scale**2)
+
+    return [
+        ("sign", -right),
+        ("no-constant", right - constant),
+        ("constant-without-half", right + constant),
+        ("constant-sign", right - 2 * constant),
+        ("constant-pi", right - constant - 0.5 * math.log(math.pi)),
+        ("constant-pi", right - constant - math.log(math.pi)),
+        ("constant-no-log", right - constant - 0.5 * 2 * math.pi),
+        ("constant-no-log", right - constant - math.sqrt(2 * math.pi)),
+        ("logvar-as-logstd", with_scale(variance)),
+        ("logvar-as-logstd", constant - 0.5 * logvar - 0.5 * square / variance**2),
+        ("logvar-as-std", with_scale(logvar)),
+        ("logvar-as-std", with_scale(logvar.abs())),
+        ("logvar-as-std", constant - logvar - 0.5 * square / logvar**2),
+        ("logvar-as-std", constant - 0.5 * logvar - 0.5 * square / logvar**2),
+        ("logvar-as-variance", constant - 0.5 * logvar.log() - 0.5 * square / logvar),
+        ("logvar-as-variance", constant - 0.5 * logvar.abs().log() - 0.5 * square / logvar.abs()),
+        ("logvar-as-variance", constant - 0.5 * logvar - 0.5 * square / logvar),
+        ("std-for-variance", constant - 0.5 * logvar - 0.5 * square / (0.5 * logvar).exp()),
+        ("std-for-variance", with_scale((0.25 * logvar).exp())),
+        ("log-std", constant - logvar + quadratic),
+        ("log-std", constant - 0.25 * logvar + quadratic),
+        ("log-term-missing", constant + quadratic),
+        ("log-term-missing", quadratic),
+        ("log-term-sign", constant + 0.5 * logvar + quadratic),
+        ("log-term-no-log", constant - 0.5 * variance + quadratic),
+        ("log-term-no-log", constant - (0.5 * logvar).exp() + quadratic),
+        ("half-missing", constant - 0.5 * logvar + 2 * quadratic),
+        ("half-missing", 2 * right),
+        ("half-missing", 2 * right - constant),
+        ("half-missing", -logvar + 2 * quadratic),
+        ("half-twice", 0.5 * right),
+        ("half-twice", constant - 0.5 * logvar + 0.5 * quadratic),
+        ("quadratic-sign", constant - 0.5 * logvar - quadratic),
+        ("not-squared", constant - 0.5 * logvar - 0.5 * (c - mu) / variance),
+        ("not-squared", constant - 0.5 * logvar - 0.5 * (c - mu).abs() / variance),
+        ("not-squared", constant - 0.5 * logvar - 0.5 * (c - mu).abs() / (0.5 * logvar).exp()),
+        ("not-squared", constant - 0.5 * logvar - 0.5 * (c - mu) / (0.5 * logvar).exp()),
+        ("variance-multiplied", constant - 0.5 * logvar - 0.5 * square * variance),
+        ("no-variance", constant - 0.5 * square),
+        ("no-variance", -0.5 * square),
+        ("no-variance", -square),
+        ("no-variance", constant - 0.5 * logvar - 0.5 * square),
+        ("sum-for-difference", constant - 0.5 * logvar - 0.5 * (c + mu) ** 2 / variance),
+        ("mean-ignored", constant - 0.5 * logvar - 0.5 * c**2 / variance),
+        ("code-ignored", constant - 0.5 * logvar),
+        ("code-ignored", constant - 0.5 * logvar - 0.5),
+        ("no-log", right.exp()),
+        ("laplace", -math.log(2) - 0.5 * logvar - (c - mu).abs() / (0.5 * logvar).exp()),
+        ("laplace", -math.log(2) - logvar - (c - mu).abs() / variance),
+        ("bits", right / math.log(2)),
+    ]
+
+
+class GaussianCodeLogProb(OracleCheck):
+    name = "gaussian_code_log_prob"
+    arguments = ("mu", "logvar", "c")
+    differentiable = ("mu", "logvar", "c")
+    far_rtol, far_gradient_rtol = 1e-3, 2e-3  # an eps of 1e-8 beside a standard deviation is a clamp far beyond -20
+    wrong_canary_mistake = "no-constant"
+    mistakes: ClassVar = {
+        **{name: REDUCTIONS[name][0] for name in ("not-summed", "keeps-axis", "mean-over-dims", "sum-everything", "mean-everything", "mean-over-batch", "divided-by-batch", "summed-over-batch-axis")},
+        "sign": "you return the negative log-density (a loss): due is log q(c given x) itself.",
+        "no-constant": "the constant is missing: each dimension of the code adds -1/2 log(2 pi).",
+        "constant-once": "the constant -1/2 log(2 pi) is there once: each dimension of the code adds one.",
+        "constant-without-half": "the constant lacks its factor 1/2: each dimension adds -1/2 log(2 pi).",
+        "constant-sign": "the constant has the opposite sign: each dimension adds -1/2 log(2 pi).",
+        "constant-pi": "the constant has pi where 2 pi is due: each dimension adds -1/2 log(2 pi).",
+        "constant-no-log": "the log of the constant is missing: each dimension adds -1/2 log(2 pi).",
+        "logvar-as-logstd": "you take logvar for the log of the standard deviation: exp(logvar) is the variance, the deviation is exp(logvar / 2).",
+        "logvar-as-std": "you take logvar for the standard deviation: the variance is exp(logvar), the deviation exp(logvar / 2).",
+        "logvar-as-variance": "you take logvar for the variance: the variance is exp(logvar).",
+        "std-for-variance": "you divide by the standard deviation exp(logvar / 2) where the variance exp(logvar) is due.",
+        "log-std": "the log term has the wrong factor: the log of the standard deviation is logvar / 2, so each dimension adds -logvar / 2.",
+        "log-term-missing": "the term -logvar / 2 is missing: a wide Gaussian has a lower density.",
+        "log-term-sign": "the term logvar / 2 has the opposite sign: a wide Gaussian has a lower density.",
+        "log-term-no-log": "you subtract the variance or the deviation itself: its log is due, -logvar / 2.",
+        "half-missing": "a factor 1/2 is missing: each dimension adds -1/2 (log(2 pi) + logvar + (c - mu)^2 / exp(logvar)).",
+        "half-twice": "the factor 1/2 is there twice, at least for one term.",
+        "quadratic-sign": "the quadratic term has the opposite sign: the density falls as the code moves away from mu.",
+        "not-squared": "the distance of the code from mu is not squared.",
+        "variance-multiplied": "you multiply the squared distance by the variance: divide by it.",
+        "no-variance": "the squared distance is not divided by the variance: that is a squared error, not a log-density.",
+        "sum-for-difference": "you add mu to the code: the distance is c - mu.",
+        "mean-ignored": "mu has no effect: the distance is c - mu.",
+        "code-ignored": "the code c has no effect: that is an entropy or a constant, not the log-density at c.",
+        "no-log": "the final log is missing: you return or add up densities.",
+        "laplace": "you use a Laplace density, with absolute distances: due is a Gaussian.",
+        "bits": "your log-density is in bits: use the natural logarithm (nats).",
+        "clamped": "far out your result is wrong: logvar is clamped too tightly (beyond +-20 would do), or an eps is added to the variance.",
+        "not-finite": "far out the result is not finite: densities underflow, or variances overflow, before the log; add up logs instead.",
+    }  # fmt: skip
+
+    def cases(self, rng):
+        return [self._draw(rng, *shape) for shape in ((5, 3), (4, 2), (3, 6), (2, 1))]
+
+    def _draw(self, rng, *shape):
+        """Log-variances on both sides of 0, codes one or two deviations away."""
+        mu, logvar = rng.normal(*shape) + 0.5, rng.uniform(*shape, low=-1.8, high=2.0)
+        return {"mu": mu, "logvar": logvar, "c": mu + 1.5 * (0.5 * logvar).exp() * rng.normal(*shape)}
+
+    def far_cases(self, rng):
+        wide = torch.tensor([[3.0], [7.0], [14.0], [19.9]])
+        cases = []
+        for logvar, distance in (
+            (rng.uniform(4, 1, low=-19.9, high=-3.0), 3.0),
+            (torch.full((3, 2), -19.9), 60.0),
+            (wide, 3.0),
+            (wide.flip(0), 60.0),
+            (rng.uniform(3, 300, low=2.0, high=3.0), 60.0),
+            (rng.uniform(3, 300, low=-8.0, high=-7.0), 0.5),
+        ):
+            std = (0.5 * logvar).exp()
+            mu = std * rng.normal(*logvar.shape)  # no larger than the deviation, so that float32 can tell c from mu
+            cases.append({"mu": mu, "logvar": logvar, "c": mu + distance * std * rng.normal(*logvar.shape).sign()})
+        return cases
+
+    def single_case(self, rng):
+        return self._draw(rng, 1, 4)
+
+    def oracle(self, mu, logvar, c):
+        return sum_examples(log_density(mu, logvar, c))
+
+    def guesses(self, mu, logvar, c):
+        right = log_density(mu, logvar, c)
+        log_probs, dims = sum_examples(right), mu.shape[1]
+        return [
+            *(guess for guess in reductions(right) if guess[0][0] in self.mistakes),
+            *(((name,), sum_examples(terms)) for name, terms in wrong_log_densities(mu, logvar, c)),
+            (("constant-once",), log_probs + 0.5 * (dims - 1) * LOG_TWO_PI),
+            (("constant-once",), log_probs + (0.5 * dims - 1) * LOG_TWO_PI),
+            (("no-log",), log_probs.exp()),
+        ]
+
+    def double_guesses(self, mu, logvar, c):
+        wrong = wrong_log_densities(mu, logvar, c)
+        return [guess for name, terms in wrong for guess in reductions(terms, name) if guess[0][-1] in self.mistakes]
+
+    def explain_far(self, trial, result):
+        if not result.value.isfinite().all():
+            return "not-finite"
+        for level in (-19.9, 19.9):
+            case = {name: torch.zeros_like(value) for name, value in result.case.items()}
+            case = {**case, "logvar": case["logvar"] + level, "c": case["c"] + 3 * math.exp(level / 2)}
+            answer = self.checked(trial, case)
+            if not self.is_close(answer, self.far_rtol):
+                return "clamped" if answer.value.isfinite().all() else "not-finite"
+        return None
+
+    def right_canary(self, mu, logvar, c):
+        return -0.5 * (math.log(2 * math.pi) + logvar + (c - mu).square() * (-logvar).exp()).sum(1)
+
+    def wrong_canary(self, mu, logvar, c):
+        return -0.5 * (logvar + (c - mu).square() * (-logvar).exp()).sum(1)
