@@ -28,10 +28,11 @@ def full_gaussian_log_prob(x: Tensor, mu: Tensor, cov: Tensor) -> Tensor:
     Raises ValueError if a covariance is not symmetric and positive definite.
     """
     scale = cholesky(cov)
-    difference = x.reshape(len(x), *[1] * (mu.ndim - 1), -1) - mu
-    whitened = torch.linalg.solve_triangular(scale, difference.unsqueeze(-1), upper=False).squeeze(-1)
+    # All points are right-hand sides of one triangular system a component.
+    difference = x.T - mu.unsqueeze(-1)  # (..., D, N)
+    squared_distance = torch.linalg.solve_triangular(scale, difference, upper=False).square().sum(-2).movedim(-1, 0)
     half_log_det = scale.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-    return -0.5 * whitened.square().sum(-1) - half_log_det - 0.5 * x.shape[1] * math.log(2 * math.pi)
+    return -0.5 * squared_distance - half_log_det - 0.5 * x.shape[1] * math.log(2 * math.pi)
 
 
 def cholesky(cov: Tensor) -> Tensor:

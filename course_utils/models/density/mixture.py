@@ -46,8 +46,8 @@ def em_step(
     used = counts > 0
     safe = counts.where(used, torch.ones_like(counts))
     new_mu = (shares.T @ x / safe[:, None]).where(used[:, None], mu)
-    difference = x[:, None] - new_mu  # (N, K, D)
-    new_cov = torch.einsum("nk,nki,nkj->kij", shares, difference, difference) / safe[:, None, None]
+    difference = x - new_mu[:, None]  # (K, N, D)
+    new_cov = (shares.T.unsqueeze(2) * difference).mT @ difference / safe[:, None, None]
     new_cov = new_cov + jitter * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     return counts.log() - math.log(len(x)), new_mu, new_cov.where(used[:, None, None], cov)
 
