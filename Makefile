@@ -6,7 +6,7 @@ ASSIGNMENTS := $(notdir $(wildcard solutions/a*))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo lab test lint format fresh notebooks lectures assignments bench-grading bench-cases clean \
-	bench-sampling bench-likelihoods
+	bench-sampling bench-likelihoods bench-gan-modes
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -66,6 +66,9 @@ bench-sampling: setup  ## Time cached beside plain sampling of PixelCNNs: benchm
 bench-likelihoods: setup  ## Train each model ten minutes, set its likelihood beside published ones: benchmarks/published.md
 	$(BIN)/python -m benchmarks.likelihoods --minutes 10 --models fvbn nade made pixelcnn gated_pixelcnn pixelcnn_pp \
 	  pixel_rnn_row pixel_rnn_diagonal multiscale_pixel_rnn vae iwae
+
+bench-gan-modes: setup  ## Count the modes that GANs find on a ring of Gaussians: benchmarks/gan_modes.md (ten minutes)
+	$(BIN)/python -m benchmarks.gan_modes
 
 clean:  ## Remove what demo, training and benchmarks made (not .venv)
 	rm -rf build runs .pytest_cache .ruff_cache .hypothesis
