@@ -80,7 +80,7 @@ def draw_scenes(num_scenes: int, digits: Tensor, y: Tensor, *, num_digits: int |
 
 def caption(labels: list[int], quarter: list[int]) -> str:
     """Return a sentence for digits in reading order, each in its quarter: 0 1 above 2 3; -1 is no digit."""
-    names = [f"a {NUMBERS[label]}" for label in labels if label >= 0]
+    names = [f"{'an' if label == 8 else 'a'} {NUMBERS[label]}" for label in labels if label >= 0]
     match names:
         case [one]:
             return one
