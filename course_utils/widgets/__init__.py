@@ -5,8 +5,21 @@ shown by a notebook when it is the last value of a cell: an ipywidgets box where
 figure where there is none (a script, or COURSE_STATIC=1, with which the course builds its notebooks).
 """
 
+from course_utils.widgets.codes import code_sliders
 from course_utils.widgets.figure import has_front_end, interactive_figure
+from course_utils.widgets.game import gan_game
 from course_utils.widgets.latent import beta_slider, latent_explorer
 from course_utils.widgets.pixels import mask_explorer, pixel_sampler
+from course_utils.widgets.walk import latent_walk
 
-__all__ = ["beta_slider", "has_front_end", "interactive_figure", "latent_explorer", "mask_explorer", "pixel_sampler"]
+__all__ = [
+    "beta_slider",
+    "code_sliders",
+    "gan_game",
+    "has_front_end",
+    "interactive_figure",
+    "latent_explorer",
+    "latent_walk",
+    "mask_explorer",
+    "pixel_sampler",
+]
