@@ -150,8 +150,7 @@ class ConditionalGAN(GAN):
         noise = self.noise(num_samples, generator)
         y = torch.as_tensor(y, device=noise.device)
         code = self.condition(y.expand(num_samples) if y.ndim == 0 else y)
-        network = self.generator if self.averaged is None else self.averaged
-        return network(join(noise, code))
+        return self.sampler(join(noise, code))
 
     @torch.no_grad()
     def change_condition(self, noise: Tensor, y: Tensor, y_to: Tensor, num_steps: int) -> Tensor:

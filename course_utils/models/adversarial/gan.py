@@ -129,11 +129,15 @@ class GAN(nn.Module):
             raise ValueError(f"decay must be in [0, 1), got {decay}")
         self.averaged = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
+    @property
+    def sampler(self) -> nn.Module:
+        """The network that `sample` draws with: the averaged generator where one is kept, else the generator."""
+        return self.generator if self.averaged is None else self.averaged
+
     @torch.no_grad()
     def sample(self, num_samples: int, generator: torch.Generator | None = None) -> Tensor:
         """Return fakes of fresh noise, (N, ...), by the averaged generator where one is kept."""
-        network = self.generator if self.averaged is None else self.averaged
-        return network(self.noise(num_samples, generator))
+        return self.sampler(self.noise(num_samples, generator))
 
 
 class SaturatingGAN(GAN):

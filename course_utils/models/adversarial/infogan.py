@@ -193,5 +193,4 @@ class InfoGAN(GAN):
         """Return fakes of fresh noise and of the codes given, or fresh ones, (N, ...); averaged as in `GAN`."""
         noise = self.noise(num_samples, generator)
         codes = codes if codes is not None else self.codes(num_samples, generator)
-        network = self.generator if self.averaged is None else self.averaged
-        return network(join(noise, self.code_vector(codes)))
+        return self.sampler(join(noise, self.code_vector(codes)))

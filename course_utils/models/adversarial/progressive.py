@@ -225,8 +225,7 @@ class ProgressiveGAN(WGANGP):
     @torch.no_grad()
     def sample(self, num_samples: int, generator: torch.Generator | None = None) -> Tensor:
         """Return fakes of this stage, (N, C, 4 2^s, 4 2^s), by the averaged generator where one is kept."""
-        network = self.generator if self.averaged is None else self.averaged
-        return network(self.noise(num_samples, generator), int(self.stage), self.alpha)
+        return self.sampler(self.noise(num_samples, generator), int(self.stage), self.alpha)
 
 
 def growth(epoch: int, stage_epochs: int, fade: float) -> tuple[int, float]:
