@@ -932,7 +932,7 @@ for name, (known, asked) in {
     print(f"{name:22} {known.shape[1]:4} features; nearest training image has the right label: {share:.1%}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *What to see:* left, test images by the two strongest PCA directions of what the network learned from labels. Right, the mixture's components: the means are digits, and each component has taken mostly one label (a column with one dark cell), though it was told none. Nearly all images in the world have no labels: that is the promise of generative models.
+# *What to see:* left, test images by the two strongest PCA directions of what the network learned from labels. Right, the mixture's components: the means are digits, and most components have taken one label each (a column with one dark cell; a few mix two, such as 1 and 8), though they were told none. Nearly all images in the world have no labels: that is the promise of generative models.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from course_utils.models.points import require_points, require_positive
 
-CHUNK = 2**22  # distances held at a time, so that memory does not grow with N times M
+CHUNK = 2**24  # differences held at a time, so that memory does not grow with N times M
 
 
 def kde_log_prob(x: Tensor, data: Tensor, bandwidth: float) -> Tensor:
@@ -26,8 +26,7 @@ def kde_log_prob(x: Tensor, data: Tensor, bandwidth: float) -> Tensor:
     require_points(data, name="data")
     require_points(x, data.shape[1])
     require_positive(float(bandwidth), "bandwidth")
-    rows = max(1, CHUNK // len(data))
-    parts = [torch.logsumexp(_log_kernels(part, data, bandwidth), dim=1) for part in x.split(rows)]
+    parts = [torch.logsumexp(_log_kernels(part, data, bandwidth), dim=1) for part in x.split(_rows(data))]
     return torch.cat(parts) - math.log(len(data))
 
 
@@ -40,9 +39,17 @@ def leave_one_out_log_prob(data: Tensor, bandwidth: float) -> Tensor:
     require_positive(float(bandwidth), "bandwidth")
     if len(data) < 2:
         raise ValueError("leaving one out needs at least 2 points, got 1")
-    log_kernels = _log_kernels(data, data, bandwidth)
-    log_kernels = log_kernels.masked_fill(torch.eye(len(data), dtype=torch.bool, device=data.device), -torch.inf)
-    return torch.logsumexp(log_kernels, dim=1) - math.log(len(data) - 1)
+    places = torch.arange(len(data), device=data.device)
+    parts = [
+        torch.logsumexp(_log_kernels(data[part], data, bandwidth).masked_fill(part[:, None] == places, -torch.inf), 1)
+        for part in places.split(_rows(data))
+    ]
+    return torch.cat(parts) - math.log(len(data) - 1)
+
+
+def _rows(data: Tensor) -> int:
+    """Return how many points are compared with all the data at a time."""
+    return max(1, CHUNK // data.numel())
 
 
 def _log_kernels(x: Tensor, data: Tensor, bandwidth: float) -> Tensor:

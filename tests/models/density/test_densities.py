@@ -105,8 +105,10 @@ def test_kde_is_exact_far_out_and_smooth_at_its_points():
 def test_kde_in_chunks_is_the_same(monkeypatch):
     data, x = points(50, 2), points(33, 2, seed=2)
     whole = kde_log_prob(x, data, 0.4)
-    monkeypatch.setattr("course_utils.models.density.kde.CHUNK", 120)
+    left_out = leave_one_out_log_prob(data, 0.4)
+    monkeypatch.setattr("course_utils.models.density.kde.CHUNK", 700)
     torch.testing.assert_close(kde_log_prob(x, data, 0.4), whole)
+    torch.testing.assert_close(leave_one_out_log_prob(data, 0.4), left_out)
 
 
 def test_leaving_one_out_equals_doing_so_by_hand_and_picks_a_bandwidth():
