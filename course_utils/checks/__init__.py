@@ -10,7 +10,12 @@ import importlib
 from course_utils.checks.report import Finding, Report, Score
 
 # Modules load when they are asked for: the process that will run a student's code must not hold them.
-ASSIGNMENTS = {"a2_autoregressive": "autoregressive", "a3_vae": "vae", "a4_gan": "adversarial"}
+ASSIGNMENTS = {
+    "a1_density": "density",
+    "a2_autoregressive": "autoregressive",
+    "a3_vae": "vae",
+    "a4_gan": "adversarial",
+}
 
 __all__ = ["ASSIGNMENTS", "Finding", "Report", "Score", "find", "of_assignment"]
 

@@ -63,9 +63,10 @@ def _judge_float64(check, trial, case):
         check.require_type(output, where)
     except Failure as failure:
         raise Failure(mistake=failure.mistake or "fixed-dtype", where=where, got=failure.got) from None
-    if output.dtype != torch.float64 or output.device != tensors[0].device:
-        got = f"{output.dtype} on {output.device}"
-        raise Failure(mistake="fixed-dtype", where=where, got=got, expected=f"torch.float64 on {tensors[0].device}")
+    for part in check.float_parts(output):
+        if part.dtype != torch.float64 or part.device != tensors[0].device:
+            got = f"{part.dtype} on {part.device}"
+            raise Failure(mistake="fixed-dtype", where=where, got=got, expected=f"torch.float64 on {tensors[0].device}")
     result = check.result(case, output)
     if result.value.shape != result.expected.shape or not check.is_close(result):
         raise check.difference(result, mistake="fixed-dtype")

@@ -22,7 +22,7 @@ from course_utils.checks.randomness import generator_states, seed_generators
 
 # Functions of these folders answer for the student, but for this file (signal handlers run in the midst of the
 # student's code) and stubs.py, where networks live that checks hand to students' functions.
-REFERENCES = (str(COURSE / "models") + os.sep, str(COURSE / "checks") + os.sep)
+REFERENCES = tuple(str(COURSE / name) + os.sep for name in ("models", "checks", "evaluation"))
 HELPERS = (str(Path(__file__).resolve()), str(COURSE / "checks" / "stubs.py"))
 
 

@@ -7,7 +7,7 @@ import types
 import course_utils
 from course_utils.checks.raised import HiddenModuleError
 
-HIDDEN = ("course_utils.models", "course_utils.checks", "course_utils.grading")
+HIDDEN = tuple(f"course_utils.{name}" for name in ("models", "evaluation", "checks", "grading"))
 
 
 class HiddenModules(importlib.abc.MetaPathFinder):

@@ -20,7 +20,7 @@ from course_utils.grading.wire import ClosedError, TooLargeError, TooLateError, 
 # The answers, and in case the course lies under a folder that Python needs, everything else that is secret.
 SECRETS = ("solutions", "submitted", "autograded", "feedback", "gradebook.db", ".grading", ".git", "tests", "demo")
 HIDDEN = (
-    *(str(COURSE / name) for name in ("checks", "models", "grading")),
+    *(str(COURSE / name) for name in ("checks", "models", "evaluation", "grading")),
     *(str(COURSE.parent / name) for name in SECRETS),
 )
 SPAWN_SECONDS = 30.0

@@ -6,12 +6,12 @@ from course_utils import checks, notebooks
 
 PACKAGE = notebooks.ROOT / "course_utils"
 SECRET = (
-    *("course_utils.models", "course_utils.grading.judge", "course_utils.checks.oracle"),
+    *("course_utils.models", "course_utils.evaluation", "course_utils.grading.judge", "course_utils.checks.oracle"),
     *(f"course_utils.checks.{name}" for name in checks.ASSIGNMENTS.values()),
 )
 HIDDEN = [
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
-    for folder in ("models", "checks", "grading")
+    for folder in ("models", "evaluation", "checks", "grading")
     for path in sorted((PACKAGE / folder).rglob("*.py"))
     if path != PACKAGE / "checks" / "__init__.py"  # of which a placeholder is there
 ]
@@ -26,7 +26,8 @@ def value(student, source: str):
 def test_no_module_with_answers_is_loaded_when_a_cell_runs(student):
     loaded = value(student, "import sys\nresult = [name for name in sys.modules if name.startswith('course_utils')]")
     assert {"course_utils", "course_utils.plotting"} <= set(loaded)
-    assert [name for name in loaded if name.startswith(("course_utils.models", "course_utils.grading"))] == []
+    answers = ("course_utils.models", "course_utils.evaluation", "course_utils.grading")
+    assert [name for name in loaded if name.startswith(answers)] == []
     assert [name for name in loaded if name.startswith("course_utils.checks")] == ["course_utils.checks"]
     assert value(student, "result = repr(sys.modules['course_utils.checks'].vae)") == (
         "checks.vae: judged outside this process"
