@@ -7,79 +7,9 @@ from typing import ClassVar
 
 import torch
 
+from course_utils.checks.density.gaussian import LOG_TWO_PI, log_density, wrong_log_densities
 from course_utils.checks.oracle import OracleCheck
 from course_utils.checks.reductions import REDUCTIONS, reductions, sum_examples
-
-LOG_TWO_PI = math.log(2 * math.pi)
-
-
-def log_density(mu, logvar, c):
-    return -0.5 * (LOG_TWO_PI + logvar + (c - mu) ** 2 / logvar.exp())
-
-
-def wrong_log_densities(mu, logvar, c):
-    """Guesses at the log-density of each component of the code: (id, terms), the most specific first."""
-    right = log_density(mu, logvar, c)
-    variance = logvar.exp()
-    square = (c - mu) ** 2
-    constant, quadratic = -0.5 * LOG_TWO_PI, -0.5 * square / variance
-
-    def with_scale(scale):
-        """A density whose standard deviation is taken to be `scale`."""
-        return constant - scale.log() - 0.5 * (square / scale**2)
-
-    return [
-        ("sign", -right),
-        ("no-constant", right - constant),
-        ("constant-without-half", right + constant),
-        ("constant-sign", right - 2 * constant),
-        ("constant-pi", right - constant - 0.5 * math.log(math.pi)),
-        ("constant-pi", right - constant - math.log(math.pi)),
-        ("constant-no-log", right - constant - 0.5 * 2 * math.pi),
-        ("constant-no-log", right - constant - math.sqrt(2 * math.pi)),
-        ("logvar-as-logstd", with_scale(variance)),
-        ("logvar-as-logstd", constant - 0.5 * logvar - 0.5 * square / variance**2),
-        ("logvar-as-std", with_scale(logvar)),
-        ("logvar-as-std", with_scale(logvar.abs())),
-        ("logvar-as-std", constant - logvar - 0.5 * square / logvar**2),
-        ("logvar-as-std", constant - 0.5 * logvar - 0.5 * square / logvar**2),
-        ("logvar-as-variance", constant - 0.5 * logvar.log() - 0.5 * square / logvar),
-        ("logvar-as-variance", constant - 0.5 * logvar.abs().log() - 0.5 * square / logvar.abs()),
-        ("logvar-as-variance", constant - 0.5 * logvar - 0.5 * square / logvar),
-        ("std-for-variance", constant - 0.5 * logvar - 0.5 * square / (0.5 * logvar).exp()),
-        ("std-for-variance", with_scale((0.25 * logvar).exp())),
-        ("log-std", constant - logvar + quadratic),
-        ("log-std", constant - 0.25 * logvar + quadratic),
-        ("log-term-missing", constant + quadratic),
-        ("log-term-missing", quadratic),
-        ("log-term-sign", constant + 0.5 * logvar + quadratic),
-        ("log-term-no-log", constant - 0.5 * variance + quadratic),
-        ("log-term-no-log", constant - (0.5 * logvar).exp() + quadratic),
-        ("half-missing", constant - 0.5 * logvar + 2 * quadratic),
-        ("half-missing", 2 * right),
-        ("half-missing", 2 * right - constant),
-        ("half-missing", -logvar + 2 * quadratic),
-        ("half-twice", 0.5 * right),
-        ("half-twice", constant - 0.5 * logvar + 0.5 * quadratic),
-        ("quadratic-sign", constant - 0.5 * logvar - quadratic),
-        ("not-squared", constant - 0.5 * logvar - 0.5 * (c - mu) / variance),
-        ("not-squared", constant - 0.5 * logvar - 0.5 * (c - mu).abs() / variance),
-        ("not-squared", constant - 0.5 * logvar - 0.5 * (c - mu).abs() / (0.5 * logvar).exp()),
-        ("not-squared", constant - 0.5 * logvar - 0.5 * (c - mu) / (0.5 * logvar).exp()),
-        ("variance-multiplied", constant - 0.5 * logvar - 0.5 * square * variance),
-        ("no-variance", constant - 0.5 * square),
-        ("no-variance", -0.5 * square),
-        ("no-variance", -square),
-        ("no-variance", constant - 0.5 * logvar - 0.5 * square),
-        ("sum-for-difference", constant - 0.5 * logvar - 0.5 * (c + mu) ** 2 / variance),
-        ("mean-ignored", constant - 0.5 * logvar - 0.5 * c**2 / variance),
-        ("code-ignored", constant - 0.5 * logvar),
-        ("code-ignored", constant - 0.5 * logvar - 0.5),
-        ("no-log", right.exp()),
-        ("laplace", -math.log(2) - 0.5 * logvar - (c - mu).abs() / (0.5 * logvar).exp()),
-        ("laplace", -math.log(2) - logvar - (c - mu).abs() / variance),
-        ("bits", right / math.log(2)),
-    ]
 
 
 class GaussianCodeLogProb(OracleCheck):
@@ -113,7 +43,7 @@ class GaussianCodeLogProb(OracleCheck):
         "no-variance": "the squared distance is not divided by the variance: that is a squared error, not a log-density.",
         "sum-for-difference": "you add mu to the code: the distance is c - mu.",
         "mean-ignored": "mu has no effect: the distance is c - mu.",
-        "code-ignored": "the code c has no effect: that is an entropy or a constant, not the log-density at c.",
+        "x-ignored": "the code c has no effect: that is an entropy or a constant, not the log-density at c.",
         "no-log": "the final log is missing: you return or add up densities.",
         "laplace": "you use a Laplace density, with absolute distances: due is a Gaussian.",
         "bits": "your log-density is in bits: use the natural logarithm (nats).",
@@ -149,21 +79,21 @@ class GaussianCodeLogProb(OracleCheck):
         return self._draw(rng, 1, 4)
 
     def oracle(self, mu, logvar, c):
-        return sum_examples(log_density(mu, logvar, c))
+        return sum_examples(log_density(c, mu, logvar))
 
     def guesses(self, mu, logvar, c):
-        right = log_density(mu, logvar, c)
+        right = log_density(c, mu, logvar)
         log_probs, dims = sum_examples(right), mu.shape[1]
         return [
             *(guess for guess in reductions(right) if guess[0][0] in self.mistakes),
-            *(((name,), sum_examples(terms)) for name, terms in wrong_log_densities(mu, logvar, c)),
+            *(((name,), sum_examples(terms)) for name, terms in wrong_log_densities(c, mu, logvar)),
             (("constant-once",), log_probs + 0.5 * (dims - 1) * LOG_TWO_PI),
             (("constant-once",), log_probs + (0.5 * dims - 1) * LOG_TWO_PI),
             (("no-log",), log_probs.exp()),
         ]
 
     def double_guesses(self, mu, logvar, c):
-        wrong = wrong_log_densities(mu, logvar, c)
+        wrong = wrong_log_densities(c, mu, logvar)
         return [guess for name, terms in wrong for guess in reductions(terms, name) if guess[0][-1] in self.mistakes]
 
     def explain_far(self, trial, result):

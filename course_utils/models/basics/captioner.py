@@ -52,7 +52,8 @@ class Captioner(nn.Module):
 
     Args:
         look: from images to cells of features, (B, D, H', W'); a network that has learned to see, such as the trunk of
-            a detector, saves most of the training (its weights go on learning).
+            a detector, saves most of the training. Hand it over with `requires_grad_(False)`: the first gradients come
+            through parts that know nothing yet, and would make it forget what it sees.
         cell_shape: (D, H', W').
         num_words: size V of the vocabulary, END included.
     """
@@ -64,7 +65,8 @@ class Captioner(nn.Module):
         num_features, *self.grid = cell_shape
         self.look = look
         self.project = nn.Linear(num_features, hidden_dim)
-        self.places = nn.Parameter(0.1 * torch.randn(math.prod(self.grid), hidden_dim))
+        # Places weigh as much as features: a query must soon learn to ask for "the next one", a question of place.
+        self.places = nn.Parameter(torch.randn(math.prod(self.grid), hidden_dim))
         self.begin = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(self.grid) * hidden_dim, hidden_dim), nn.Tanh())
         self.embed = nn.Embedding(num_words, hidden_dim)
         self.recurrent = nn.GRU(hidden_dim, hidden_dim, batch_first=True)
@@ -83,9 +85,10 @@ class Captioner(nn.Module):
         seen = self.look(x)
         if list(seen.shape[2:]) != self.grid:
             raise ValueError(f"{self.grid} cells were due, but of x {tuple(x.shape)} came {list(seen.shape[2:])}")
-        cells = self.project(seen.flatten(2).transpose(1, 2)) + self.places
+        features = self.project(seen.flatten(2).transpose(1, 2))
+        cells = features + self.places
         before = torch.cat([torch.full_like(words[:, :1], END), words[:, :-1]], 1)
-        states, _ = self.recurrent(self.embed(before), self.begin(cells).unsqueeze(0))
+        states, _ = self.recurrent(self.embed(before), self.begin(features).unsqueeze(0))
         answers, weights = self.attention(states, cells, cells)
         return self.head(torch.cat([states, answers], 2)), weights
 

@@ -249,7 +249,7 @@ def wrong_mean_ignored(mu, logvar, c):
     return terms(torch.zeros_like(mu), logvar, c).sum(1)
 
 
-@wrong("code-ignored")
+@wrong("x-ignored")
 def wrong_negative_entropy(mu, logvar, c):
     return -Normal(mu, (0.5 * logvar).exp()).entropy().sum(1)
 
@@ -329,7 +329,7 @@ def wrong_no_constant_and_mean(mu, logvar, c):
     return -0.5 * (logvar + (c - mu) ** 2 / logvar.exp()).sum(1).mean()
 
 
-@wrong("code-ignored")
+@wrong("x-ignored")
 def wrong_code_for_the_mean(mu, logvar, c):
     return terms(c, logvar, c).sum(1)
 
