@@ -87,7 +87,7 @@ print(f"log p(x) of a held-out digit, on average: {mixture.log_prob(test).mean()
 # |---|---|---|
 # | realistic samples: art, super-resolution, colourisation | draw, given something | lectures 7, 13, 14 |
 # | simulation and planning: *what will the next frames show?* | draw a future, given the past | lecture 5 (time series as sequences) |
-# | features for later tasks with few labels | find a good latent $z$ | lectures 9, 10 |
+# | features for later tasks with few labels | find, for an image, a good $z$ | lectures 9, 10 |
 # | outliers and rejection | evaluate | lecture 3 |
 # | dreaming, seeing what a model believes | draw, and change $z$ | lectures 10 to 13 |
 # | telling real pictures from generated ones | know how models fail | below, and lecture 11 |
@@ -114,6 +114,10 @@ print("written by a person:", " ".join(f"{k + 1}{'a' if is_first else 'b'}" for 
 # - **Explicit, approximate**: there is a formula, but it has an integral or a sum that nobody can do. Either a bound stands
 #   for it (**variational**: VAE), or draws from a chain do (**Markov chain**: Boltzmann machine).
 # - **Implicit**: no formula, only draws: by a chain (**generative stochastic network**), or in one go (**GAN**).
+#
+# The capitals are abbreviations, which their lectures fill with sense: *neural autoregressive distribution estimator*, *masked autoencoder for distribution
+# estimation*, *non-linear independent components estimation*, *real-valued non-volume-preserving*, *free-form Jacobian of reversible dynamics*, *variational
+# autoencoder*, *generative adversarial network*. PixelRNN and PixelCNN draw an image pixel by pixel, with a recurrent or a convolutional network.
 
 # %% slideshow={"slide_type": "skip"}
 LECTURES = {
@@ -258,7 +262,7 @@ for state, p, share in zip(states.int().tolist(), exact, seen, strict=True):
 # $$ \nabla \log p(x) = -\nabla F(x) + \operatorname{E}_{x' \sim p}[\nabla F(x')] . $$
 #
 # *Lower the energy of the data, raise that of what the model itself dreams up.* The second part needs draws from the model, and a Gibbs chain
-# gives them, if it runs for ever. **Contrastive divergence** (Hinton 2002) runs it for $k$ steps from the data. **Persistent** chains
+# gives them, if it runs for ever. **Contrastive divergence** (CD-$k$, Hinton 2002) runs it for $k$ steps from the data. **Persistent** chains
 # (Tieleman 2008) go on where they were after the last update.
 #
 # With 12 hidden units we can list all $2^{12}$ of their states and compute $Z$, and with it the true likelihood. Watch it.
