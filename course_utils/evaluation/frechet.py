@@ -8,6 +8,9 @@ features. With the features of the Inception net it is the FID.
 It sees two moments only. And it is biased upwards: two halves of one set are not 0 apart, the less so the smaller they
 are. Compare distances of equally many samples, and print that of held-out real images beside them.
 
+torchmetrics has it, too, and the tests compare the two; to import that takes several seconds, and singular covariances
+cost it digits.
+
 Source: Heusel et al. 2017 (arXiv 1706.08500), equation 6; the bias: Binkowski et al. 2018 (arXiv 1801.01401), section
 4. Shapes: features (N, F).
 """

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.linalg import sqrtm
+from torch import nn
 
+from course_utils.data.digits import load_digits
 from course_utils.evaluation import digit_classifier, frechet_distance, frechet_distance_of_images, image_features
 
 
@@ -44,6 +46,27 @@ def test_against_the_matrix_square_root():
         due = ((real.mean(0) - fake.mean(0)) ** 2).sum().item() + np.trace(a + b - 2 * sqrtm(a @ b).real)
         assert frechet_distance(real, fake) == pytest.approx(due, abs=1e-9)
         assert frechet_distance(fake, real) == pytest.approx(due, abs=1e-9)
+
+
+class PassedOn(nn.Module):
+    """torchmetrics runs a network on images; here the images are features already."""
+
+    num_features = 32
+
+    def forward(self, features):
+        return features
+
+
+def test_equals_torchmetrics_on_the_features_of_digits():
+    from torchmetrics.image.fid import FrechetInceptionDistance  # here, since it takes seconds
+
+    digits, net = load_digits(), digit_classifier()
+    for fake in (digits.test.x, (digits.test.x + 0.3 * torch.rand_like(digits.test.x)).clamp(0, 1)):
+        features = [image_features(net, x) for x in (digits.train.x, fake)]
+        other = FrechetInceptionDistance(feature=PassedOn()).set_dtype(torch.float64)
+        other.update(features[0].double(), real=True)
+        other.update(features[1].double(), real=False)
+        assert frechet_distance(*features) == pytest.approx(other.compute().item(), rel=1e-6)
 
 
 def test_fewer_points_than_features():
