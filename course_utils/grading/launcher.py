@@ -43,6 +43,7 @@ class Zygote:
                 **{name: os.environ[name] for name in INHERITED if name in os.environ},
                 **ONE_THREAD,
                 "IPYTHONDIR": str(self.folder / "ipython"),
+                "TORCHINDUCTOR_CACHE_DIR": str(self.folder / "inductor"),  # else it would stay behind, in /tmp
                 "MPLBACKEND": INLINE,
             },
             start_new_session=True,  # Ctrl-C is the grader's business
