@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from course_utils.adversarial_training import fit_adversarial
 from course_utils.loops import load_checkpoint, shuffled
 from course_utils.models.adversarial.gan import GAN
 from course_utils.training import fit
+from tests.two_processes import results_of_one_and_of_two
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -444,20 +443,7 @@ if not dist.is_initialized() or dist.get_rank() == 0:
 
 def test_two_processes_agree_with_one(tmp_path):
     """Batches of 9, which two processes cannot share evenly: their gradients are weighted. The noise is given."""
-    script = tmp_path / "train.py"
-    script.write_text(TWO_PROCESSES)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COURSE_STATIC": "1", "OMP_NUM_THREADS": "1"}
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    for command, result in (([sys.executable], "one.pt"), (torchrun, "two.pt")):
-        done = subprocess.run(
-            [*command, str(script), str(tmp_path / result)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-    one, two = torch.load(tmp_path / "one.pt"), torch.load(tmp_path / "two.pt")
+    one, two = results_of_one_and_of_two(TWO_PROCESSES, tmp_path)
     for name, value in one["state"].items():
         torch.testing.assert_close(two["state"][name], value, rtol=1e-10, atol=1e-12, msg=name)
     for name in ("discriminator_loss", "generator_loss", "real_score", "fake_score"):

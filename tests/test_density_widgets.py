@@ -14,31 +14,11 @@ from matplotlib.figure import Figure
 from course_utils.models.basics.kmeans import kmeans_step
 from course_utils.models.density.kde import kde_log_prob
 from course_utils.models.density.mixture import GaussianMixture
-from course_utils.widgets import clustering, density, density_explorer, kmeans_stepper, likelier_image, mixture_fitter
-from course_utils.widgets import figure as front_end
+from course_utils.widgets import density_explorer, kmeans_stepper, likelier_image, mixture_fitter
 
 X = torch.randn(60, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 HELD_OUT = torch.randn(40, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 POINTS = torch.cat([torch.stack([X[:30], X[30:]], 1) * 0.3, torch.stack([X[30:], X[:30]], 1) * 0.3 + 3])
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures that a widget draws with a front end, as lists of their axes."""
-    monkeypatch.setattr(front_end, "has_front_end", lambda: True)
-    figures = []
-    original = front_end.interactive_figure
-
-    def recording(draw, controls, draw_static=None, figsize=(6.0, 3.2)):
-        def draw_and_record(figure, **values):
-            draw(figure, **values)
-            figures.append(figure.axes)
-
-        return original(draw_and_record, controls, draw_static, figsize)
-
-    for module in (clustering, density):
-        monkeypatch.setattr(module, "interactive_figure", recording)
-    return figures
 
 
 def controls_of(box):

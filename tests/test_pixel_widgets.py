@@ -8,30 +8,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from course_utils.widgets import figure as front_end
 from course_utils.widgets import mask_explorer, pixel_sampler, pixels
-
-
-@pytest.fixture
-def _front_end(monkeypatch):
-    monkeypatch.setattr(front_end, "has_front_end", lambda: True)
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures that a widget draws, as lists of their axes."""
-    figures = []
-    original = front_end.interactive_figure
-
-    def recording(draw, controls, draw_static=None, figsize=(6.0, 3.2)):
-        def draw_and_record(figure, **values):
-            draw(figure, **values)
-            figures.append(figure.axes)
-
-        return original(draw_and_record, controls, draw_static, figsize)
-
-    monkeypatch.setattr(pixels, "interactive_figure", recording)
-    return figures
 
 
 def field_shown(ax):
@@ -41,7 +18,6 @@ def field_shown(ax):
     return set(zip((rows - pixels.SIDE // 2).tolist(), (columns - pixels.SIDE // 2).tolist(), strict=True))
 
 
-@pytest.mark.usefixtures("_front_end")
 def test_mask_explorer_follows_its_controls(drawn):
     box = mask_explorer()
     controls = {control.description: control for control in box.children[:-1]}
@@ -59,7 +35,6 @@ def test_mask_explorer_follows_its_controls(drawn):
     }
 
 
-@pytest.mark.usefixtures("_front_end")
 def test_mask_explorer_shows_colours(drawn):
     box = mask_explorer()
     controls = {control.description: control for control in box.children[:-1]}
@@ -81,7 +56,6 @@ class Raster(torch.nn.Module):
         return torch.stack([torch.zeros_like(x), 2 - 3 * left], dim=1)
 
 
-@pytest.mark.usefixtures("_front_end")
 def test_pixel_sampler_shows_the_odds_of_the_next_pixel(drawn):
     box = pixel_sampler(Raster(), (1, 3, 4))
     _, step, seed, _ = box.children

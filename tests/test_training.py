@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from course_utils.training import fit, load_checkpoint
+from tests.two_processes import results_of_one_and_of_two
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -274,20 +275,7 @@ if not dist.is_initialized() or dist.get_rank() == 0:
 
 def test_two_processes_agree_with_one(tmp_path):
     """Batches of 10 and a last one of 5, which two processes cannot share evenly: their gradients are weighted."""
-    script = tmp_path / "train.py"
-    script.write_text(TWO_PROCESSES)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COURSE_STATIC": "1", "OMP_NUM_THREADS": "1"}
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    for command, result in (([sys.executable], "one.pt"), (torchrun, "two.pt")):
-        done = subprocess.run(
-            [*command, str(script), str(tmp_path / result)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-    one, two = torch.load(tmp_path / "one.pt"), torch.load(tmp_path / "two.pt")
+    one, two = results_of_one_and_of_two(TWO_PROCESSES, tmp_path)
     torch.testing.assert_close(two["p"], one["p"], rtol=1e-10, atol=1e-12)
     assert two["loss"] == pytest.approx(one["loss"], rel=1e-10)
     assert load_checkpoint(tmp_path / "two.pt.ckpt")["step"] == 15

@@ -12,12 +12,11 @@ Source: Odena, Olah & Shlens 2017 (arXiv 1610.09585), equations 2 and 3. Shapes:
 labels y (B,) int64; noise (B, Z); logits (B,), class logits (B, K).
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils.models.adversarial.cgan import ConditionalGAN, OneHot
-from course_utils.models.adversarial.gan import SaturatingGAN, Turn, require_alike
+from course_utils.models.adversarial.gan import SaturatingGAN, Turn
 
 
 class ACGAN(ConditionalGAN):
@@ -51,9 +50,7 @@ class ACGAN(ConditionalGAN):
 
         No gradient reaches the generator. Raises ValueError if fakes have another shape than `real`, or y is wrong.
         """
-        with torch.no_grad():
-            fake = self.generate(self.noise(len(real)), y)
-        require_alike(real, fake)
+        fake = self.fakes_like(real, y)
         logits_real, class_real = self.discriminator(real)
         logits_fake, class_fake = self.discriminator(fake)
         source = self.discriminator_objective(logits_real, logits_fake)

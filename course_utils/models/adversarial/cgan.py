@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.models.adversarial.gan import GAN, Turn, require_alike
+from course_utils.models.adversarial.gan import GAN, Turn
 from course_utils.models.adversarial.latent_space import interpolate_spherical, interpolate_straight
 
 
@@ -117,9 +117,7 @@ class ConditionalGAN(GAN):
 
         No gradient reaches the generator. Raises ValueError if fakes have another shape than `real`, or y is wrong.
         """
-        with torch.no_grad():
-            fake = self.generate(self.noise(len(real)), y)
-        require_alike(real, fake)
+        fake = self.fakes_like(real, y)
         logits_real, logits_fake = self.discriminate(real, y), self.discriminate(fake, y)
         return Turn(self.discriminator_objective(logits_real, logits_fake), logits_real, logits_fake)
 

@@ -13,7 +13,6 @@ Source: Goodfellow et al. 2014 (arXiv 1406.2661), equation 1, proposition 1, the
 (B, ...), noise (B, Z), logits of any shape with one score, or a map of scores, for each example.
 """
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -83,9 +82,7 @@ class GAN(nn.Module):
 
         No gradient reaches the generator. Raises ValueError if fakes have another shape than `real`.
         """
-        with torch.no_grad():
-            fake = self.generate(self.noise(len(real)))
-        require_alike(real, fake)
+        fake = self.fakes_like(real)
         logits_real, logits_fake = self.discriminator(real), self.discriminator(fake)
         return Turn(self.discriminator_objective(logits_real, logits_fake), logits_real, logits_fake)
 
@@ -118,6 +115,16 @@ class GAN(nn.Module):
         if noise.ndim != 2 or noise.shape[1] != self.latent_dim:
             raise ValueError(f"noise must be (B, {self.latent_dim}), got {tuple(noise.shape)}")
         return self.generator(noise)
+
+    @torch.no_grad()
+    def fakes_like(self, real: Tensor, *told: Tensor) -> Tensor:
+        """Return as many fakes as there are real examples, without gradients; `told` is what `generate` wants to know.
+
+        Raises ValueError if one fake has another shape than one real example.
+        """
+        fake = self.generate(self.noise(len(real)), *told)
+        require_alike(real, fake)
+        return fake
 
     def keep_average(self, decay: float) -> None:
         """Keep an exponential moving average of the generator, which `sample` uses from now on.
@@ -156,11 +163,6 @@ def require_alike(real: Tensor, fake: Tensor) -> None:
 def optimal_discriminator(log_p_data: Tensor, log_p_generator: Tensor) -> Tensor:
     """Return D*(x) = p_data / (p_data + p_G) from log-densities, like them (Goodfellow et al. 2014, proposition 1)."""
     return torch.sigmoid(log_p_data - log_p_generator)
-
-
-def value_of_the_game(jensen_shannon: float) -> float:
-    """Return the value of the game against D*, in nats, given JS(p_data, p_G) (theorem 1)."""
-    return 2 * jensen_shannon - 2 * math.log(2)
 
 
 def discriminator_step(

@@ -23,6 +23,7 @@ from torch.nn import Parameter
 
 from course_utils.models.adversarial.cgan import OneHot, join
 from course_utils.models.adversarial.gan import GAN, Turn, require_alike
+from course_utils.models.density.gaussian import gaussian_log_prob
 from course_utils.models.latent.likelihoods import require_same_shape
 
 
@@ -43,9 +44,7 @@ def gaussian_code_log_prob(mu: Tensor, logvar: Tensor, c: Tensor) -> Tensor:
     Raises ValueError for unequal shapes.
     """
     require_same_shape(mu=mu, logvar=logvar, c=c)
-    # Scaled before it is squared: exp(-logvar) overflows long before the quotient does.
-    scaled = (c - mu) * torch.exp(-0.5 * logvar)
-    return -0.5 * (scaled**2 + logvar + math.log(2 * math.pi)).sum(-1)
+    return gaussian_log_prob(c, mu, logvar)
 
 
 class Codes(NamedTuple):

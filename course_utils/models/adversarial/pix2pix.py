@@ -112,22 +112,14 @@ class Pix2Pix(nn.Module):
     Args:
         generator: from source to fake target.
         discriminator: from source and target, joined along the channels, to logits of any shape.
-        l1_weight: lambda; 0 leaves the adversarial loss alone.
-        adversarial_weight: 0 leaves L1 alone: plain regression.
+        l1_weight: lambda; 0 leaves the adversarial loss alone. (L1 alone is plain regression, and needs no game.)
     """
 
-    def __init__(
-        self,
-        generator: nn.Module,
-        discriminator: nn.Module,
-        l1_weight: float = 100.0,
-        adversarial_weight: float = 1.0,
-    ):
+    def __init__(self, generator: nn.Module, discriminator: nn.Module, l1_weight: float = 100.0):
         super().__init__()
-        if l1_weight < 0 or adversarial_weight < 0 or l1_weight + adversarial_weight == 0:
-            raise ValueError(f"weights must be at least 0 and not both 0, got {l1_weight} and {adversarial_weight}")
-        self.generator, self.discriminator = generator, discriminator
-        self.l1_weight, self.adversarial_weight = l1_weight, adversarial_weight
+        if l1_weight < 0:
+            raise ValueError(f"l1_weight must be at least 0, got {l1_weight}")
+        self.generator, self.discriminator, self.l1_weight = generator, discriminator, l1_weight
         self.averaged = None
 
     def discriminate(self, source: Tensor, target: Tensor) -> Tensor:
@@ -144,8 +136,7 @@ class Pix2Pix(nn.Module):
     def generator_loss(self, source: Tensor, target: Tensor) -> Tensor:
         """Return the generator's loss, ()."""
         fake = self.translate(source, target)
-        logits = self.discriminate(source, fake)
-        return self.adversarial_weight * generator_loss(logits) + self.l1_weight * F.l1_loss(fake, target)
+        return pix2pix_generator_loss(self.discriminate(source, fake), fake, target, self.l1_weight)
 
     def translate(self, source: Tensor, target: Tensor) -> Tensor:
         """Return the fake of each source, with gradients; raise ValueError unless it is shaped like the target."""

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils.adversarial_training import AdversarialHistory, fit_adversarial
-from course_utils.models.adversarial.gan import Turn, require_alike
+from course_utils.models.adversarial.gan import Turn
 from course_utils.models.adversarial.wgan_gp import WGANGP, gradient_penalty
 
 FIRST_SIDE = 4
@@ -209,9 +209,7 @@ class ProgressiveGAN(WGANGP):
     def discriminator_loss(self, real: Tensor) -> Turn:
         """Return the critic's turn on images (B, C, S, S): critic loss, gradient penalty and drift."""
         real = self.at_stage(real)
-        with torch.no_grad():
-            fake = self.generate(self.noise(len(real)))
-        require_alike(real, fake)
+        fake = self.fakes_like(real)
         scores_real, scores_fake = self.discriminate(real), self.discriminate(fake)
         penalty = self.penalty_weight * gradient_penalty(self.discriminate, real, fake)
         drift = self.drift_weight * scores_real.square().mean()

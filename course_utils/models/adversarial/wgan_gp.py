@@ -79,9 +79,7 @@ class WGANGP(GAN):
 
         No gradient reaches the generator. Raises ValueError if fakes have another shape than `real`.
         """
-        with torch.no_grad():
-            fake = self.generate(self.noise(len(real)))
-        require_alike(real, fake)
+        fake = self.fakes_like(real)
         scores_real, scores_fake = self.discriminator(real), self.discriminator(fake)
         penalty = gradient_penalty(self.discriminator, real, fake)
         loss = self.discriminator_objective(scores_real, scores_fake) + self.penalty_weight * penalty

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.models.latent.likelihoods import bernoulli_log_prob
+from course_utils.models.latent.likelihoods import bernoulli_log_prob, require_binary
 
 
 def as_order(order: Sequence[int] | Tensor | None, num_dims: int) -> Tensor:
@@ -37,15 +37,6 @@ def as_vectors(x: Tensor, image_shape: tuple[int, int, int]) -> Tensor:
     if x.shape[1:] != image_shape:
         raise ValueError(f"the model was built for images {tuple(image_shape)}, got x {tuple(x.shape)}")
     return x.flatten(1)
-
-
-def require_binary(x: Tensor) -> None:
-    """Raise a ValueError unless x holds zeros and ones: for grey values a Bernoulli's log-probability is none."""
-    if not ((x == 0) | (x == 1)).all():
-        low, high = x.aminmax()
-        raise ValueError(
-            f"x must hold zeros and ones, got other values between {low:.4g} and {high:.4g}: binarise it first"
-        )
 
 
 class FullyVisibleBeliefNetwork(nn.Module):

@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.models.autoregressive.fvbn import as_order, as_vectors, require_binary
-from course_utils.models.latent.likelihoods import bernoulli_log_prob
+from course_utils.models.autoregressive.fvbn import as_order, as_vectors
+from course_utils.models.latent.likelihoods import bernoulli_log_prob, require_binary
 
 
 def made_masks(degrees: Sequence[Tensor]) -> list[Tensor]:

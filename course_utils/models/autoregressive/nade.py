@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from course_utils.models.autoregressive.fvbn import as_order, as_vectors, require_binary
-from course_utils.models.latent.likelihoods import bernoulli_log_prob
+from course_utils.models.autoregressive.fvbn import as_order, as_vectors
+from course_utils.models.latent.likelihoods import bernoulli_log_prob, require_binary
 
 
 class SharedHiddenLayers(torch.autograd.Function):

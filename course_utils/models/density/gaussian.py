@@ -18,8 +18,9 @@ from course_utils.models.points import require_points
 
 def gaussian_log_prob(x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
     """Return log N(x; mu, diag exp(logvar)), summed over the last axis: (...,), in nats."""
-    squared_distance = (x - mu).square() * torch.exp(-logvar)
-    return -0.5 * (squared_distance + logvar + math.log(2 * math.pi)).sum(-1)
+    # Scaled before it is squared: exp(-logvar) overflows long before the quotient does.
+    scaled = (x - mu) * torch.exp(-0.5 * logvar)
+    return -0.5 * (scaled.square() + logvar + math.log(2 * math.pi)).sum(-1)
 
 
 def full_gaussian_log_prob(x: Tensor, mu: Tensor, cov: Tensor) -> Tensor:

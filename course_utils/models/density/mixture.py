@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.models.basics.kmeans import spread_centers
-from course_utils.models.density.gaussian import cholesky, full_gaussian_log_prob
+from course_utils.models.density.gaussian import Gaussian, cholesky, full_gaussian_log_prob
 from course_utils.models.points import require_points
 
 
@@ -74,10 +74,7 @@ class GaussianMixture(nn.Module):
         num_components, num_dims = self.mu.shape
         require_points(x, num_dims)
         self.mu = spread_centers(x, num_components, generator)
-        difference = x - x.mean(0)
-        cov = difference.T @ difference / len(x) + self.jitter * torch.eye(num_dims, dtype=x.dtype, device=x.device)
-        cholesky(cov)
-        self.cov = cov.repeat(num_components, 1, 1)
+        self.cov = Gaussian(num_dims, self.jitter).fit(x).cov.repeat(num_components, 1, 1)
         self.log_weights = torch.full_like(self.mu[:, 0], -math.log(num_components))
         return self
 

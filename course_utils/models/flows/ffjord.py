@@ -11,7 +11,6 @@ Source: Grathwohl et al. 2018 (arXiv 1810.01367), equations 3 to 8; Chen et al. 
 torchdiffeq's. Shapes: x and z (B, D), log-determinants (B,), in nats.
 """
 
-import math
 from itertools import pairwise
 
 import torch
@@ -129,12 +128,3 @@ class FFJORD(Flow):
     @property
     def num_evaluations(self) -> int:
         return self.network.augmented.num_evaluations
-
-
-def trace_variance(jacobian: Tensor) -> float:
-    """Return the variance of Hutchinson's estimator with normal noise: 2 |S|_F^2, S the symmetric part of (D, D).
-
-    Source: Hutchinson 1990; Avron & Toledo 2011.
-    """
-    symmetric = (jacobian + jacobian.T) / 2
-    return 2 * math.fsum(symmetric.square().flatten().tolist())

@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_utils.models.density.gaussian import gaussian_log_prob
 from course_utils.models.latent.likelihoods import Bernoulli, require_unit_range
-from course_utils.models.latent.vae import gaussian_kl, gaussian_log_prob, importance_log_prob, mlp, reparameterize
+from course_utils.models.latent.vae import gaussian_kl, importance_log_prob, mlp, reparameterize
 
 
 def condition_on_label(z: Tensor, y: Tensor, num_classes: int) -> Tensor:

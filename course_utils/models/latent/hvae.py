@@ -16,8 +16,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from course_utils.models.density.gaussian import gaussian_log_prob
 from course_utils.models.latent.likelihoods import Bernoulli, require_unit_range
-from course_utils.models.latent.vae import gaussian_log_prob, importance_log_prob, mlp, reparameterize
+from course_utils.models.latent.vae import importance_log_prob, mlp, reparameterize
 
 
 def gaussian_kl_between(mu_q: Tensor, logvar_q: Tensor, mu_p: Tensor, logvar_p: Tensor) -> Tensor:

@@ -31,6 +31,15 @@ def require_unit_range(x: Tensor) -> None:
         raise ValueError(f"x must lie in [0, 1], got values from {low:.4g} to {high:.4g}")
 
 
+def require_binary(x: Tensor) -> None:
+    """Raise a ValueError unless x holds zeros and ones: for grey values a Bernoulli's log-probability is none."""
+    if not ((x == 0) | (x == 1)).all():
+        low, high = x.aminmax()
+        raise ValueError(
+            f"x must hold zeros and ones, got other values between {low:.4g} and {high:.4g}: binarise it first"
+        )
+
+
 def bernoulli_log_prob(logits: Tensor, x: Tensor) -> Tensor:
     """Return log p(x | z) for binary x, summed over all but the batch axis: (B,), in nats, exact for any logits.
 

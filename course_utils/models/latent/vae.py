@@ -14,6 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from course_utils.models.density.gaussian import gaussian_log_prob
 from course_utils.models.latent.likelihoods import Bernoulli, bernoulli_log_prob, require_same_shape, require_unit_range
 
 
@@ -35,11 +36,6 @@ def gaussian_kl(mu: Tensor, logvar: Tensor) -> Tensor:
     require_same_shape(mu=mu, logvar=logvar)
     # expm1 keeps the digits that exp(logvar) - 1 loses near the prior, where the sum would round below 0.
     return 0.5 * (mu**2 + torch.expm1(logvar) - logvar).sum(-1)
-
-
-def gaussian_log_prob(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
-    """Return log N(z; mu, diag exp(logvar)), summed over the last axis: (...,), in nats."""
-    return -0.5 * ((z - mu) ** 2 * torch.exp(-logvar) + logvar + math.log(2 * math.pi)).sum(-1)
 
 
 def elbo(logits: Tensor, x: Tensor, mu: Tensor, logvar: Tensor, beta: float | Tensor = 1.0) -> Tensor:

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_utils.models.latent.likelihoods import require_binary
 from course_utils.models.latent.vae import mlp
 
 
@@ -66,8 +67,7 @@ class GSN(nn.Module):
         """
         if x.ndim != 2 or x.shape[1] != self.num_dims:
             raise ValueError(f"x must be (B, {self.num_dims}), got {tuple(x.shape)}")
-        if not ((x == 0) | (x == 1)).all():
-            raise ValueError(f"x must hold zeros and ones, got values from {x.min():.4g} to {x.max():.4g}")
+        require_binary(x)
         state, losses = x, []
         for _ in range(self.num_walkback):
             logits = self(corrupt(state, self.rate))

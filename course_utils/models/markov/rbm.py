@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_utils.models.latent.likelihoods import require_binary
+
 MAX_ENUMERATED = 20  # units whose states are listed for the exact partition function: 2^20, about a million
 
 
@@ -70,7 +72,7 @@ class RBM(nn.Module):
 
         Its value is no likelihood, and does not tell whether the model is good. Raises ValueError unless x is binary.
         """
-        self._require_binary(x)
+        self._require_visible(x)
         start = self.chains if len(self.chains) else x
         ends = self.gibbs(start, self.num_steps)
         if len(self.chains):
@@ -94,7 +96,7 @@ class RBM(nn.Module):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Return log p(x), (B,), in nats: exact, for small layers only (see `log_partition`)."""
-        self._require_binary(x)
+        self._require_visible(x)
         return -self.free_energy(x) - self.log_partition()
 
     @torch.no_grad()
@@ -110,8 +112,7 @@ class RBM(nn.Module):
         numbers = torch.arange(2**num_units, device=self.weight.device)
         return (numbers.unsqueeze(1) >> torch.arange(num_units, device=self.weight.device) & 1).to(self.weight)
 
-    def _require_binary(self, x: Tensor) -> None:
+    def _require_visible(self, x: Tensor) -> None:
         if x.ndim != 2 or x.shape[1] != len(self.visible_bias):
             raise ValueError(f"x must be (B, {len(self.visible_bias)}), got {tuple(x.shape)}")
-        if not ((x == 0) | (x == 1)).all():
-            raise ValueError(f"x must hold zeros and ones, got values from {x.min():.4g} to {x.max():.4g}")
+        require_binary(x)

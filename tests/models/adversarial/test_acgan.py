@@ -14,6 +14,7 @@ from course_utils.models.adversarial.dense import (
     dense_generator,
     dense_trunk,
 )
+from tests.models.adversarial.symbols import Symbols
 
 CLASSES, NOISE_DIM, DATA_DIM, FEATURE_DIM = 3, 2, 4, 5
 
@@ -110,20 +111,6 @@ def test_verdicts_are_those_of_the_two_heads(batch):
         logits, classes = verdicts(model.discriminator, x)
         torch.testing.assert_close(model.classify(x), classes)
         torch.testing.assert_close(model.discriminate(x, y), logits)
-
-
-class Symbols(nn.Module):
-    """Draws one of several symbols, one-hot, given noise and a label."""
-
-    def __init__(self, probs):
-        super().__init__()
-        self.cumulative = nn.Parameter(probs.cumsum(1))
-
-    def forward(self, joined):
-        cumulative = joined[:, 1:] @ self.cumulative
-        return torch.eye(cumulative.shape[1], dtype=joined.dtype)[
-            (torch.special.ndtr(joined[:, :1]) > cumulative[:, :-1]).sum(1)
-        ]
 
 
 def test_trained_classifier_is_the_posterior_of_data_and_fakes_together():

@@ -12,6 +12,7 @@ from course_utils.adversarial_training import fit_adversarial
 from course_utils.models.adversarial.cgan import Angle, ConditionalGAN, OneHot, Values, join
 from course_utils.models.adversarial.dcgan import DCDiscriminator, DCGenerator
 from course_utils.models.adversarial.lsgan import LSGAN
+from tests.models.adversarial.symbols import Symbols
 
 CLASSES, NOISE_DIM, DATA_DIM = 3, 2, 4
 
@@ -102,19 +103,6 @@ def test_both_networks_depend_on_y():
         assert (fakes[a] - fakes[b]).abs().max() > 1e-2
 
 
-class Inverse(nn.Module):
-    """Draws one of several symbols, one-hot, given noise and a label: by the inverse of its distribution function."""
-
-    def __init__(self, probs):
-        super().__init__()
-        self.cumulative = nn.Parameter(probs.cumsum(1))
-
-    def forward(self, joined):
-        uniform = torch.special.ndtr(joined[:, :1])
-        cumulative = joined[:, 1:] @ self.cumulative
-        return torch.eye(cumulative.shape[1], dtype=joined.dtype)[(uniform > cumulative[:, :-1]).sum(1)]
-
-
 class Table(nn.Module):
     """A logit for each symbol and label."""
 
@@ -131,7 +119,7 @@ class Table(nn.Module):
 def test_trained_discriminator_is_optimal_for_each_label():
     p = torch.tensor([[0.6, 0.3, 0.1], [0.1, 0.2, 0.7]], dtype=torch.float64)
     p_generator = torch.tensor([[0.2, 0.3, 0.5], [0.5, 0.4, 0.1]], dtype=torch.float64)
-    model = ConditionalGAN(Inverse(p_generator), Table(3, 2), 1, OneHot(2))
+    model = ConditionalGAN(Symbols(p_generator), Table(3, 2), 1, OneHot(2))
     y = torch.arange(2).repeat_interleave(1000)
     x = torch.eye(3, dtype=torch.float64)[
         torch.cat([torch.arange(3).repeat_interleave((row * 1000).long()) for row in p])

@@ -20,10 +20,6 @@ SEEDS = range(5)
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
     monkeypatch.setenv("COURSE_STATIC", "1")
-    num_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(num_threads)
 
 
 def claim(name: str, found: list[float], low: float, high: float) -> None:

@@ -15,6 +15,7 @@ from course_utils.models.adversarial.cyclegan import (
 )
 from course_utils.models.adversarial.patchgan import PATCH_LAYERS, PatchDiscriminator, receptive_field
 from course_utils.models.adversarial.pix2pix import Pix2Pix, UNetGenerator, pix2pix_generator_loss
+from course_utils.receptive_field import receptive_field as measured_field
 
 DOUBLE = torch.float64
 
@@ -32,12 +33,9 @@ def test_one_logit_sees_a_patch_of_the_stated_side(patch):
     assert receptive_field(PATCH_LAYERS[patch]) == patch
     judge = PatchDiscriminator(1, patch, hidden_dim=2).double()
     judge.layers = nn.Sequential(*[layer for layer in judge.layers if not isinstance(layer, nn.InstanceNorm2d)])
-    x = images(1, 1, 120, 120).requires_grad_()
-    logits = judge(x)
-    middle = logits.shape[-1] // 2
-    (gradient,) = torch.autograd.grad(logits[0, 0, middle, middle], x)
-    rows = gradient[0, 0].abs().sum(1).nonzero().flatten()
-    columns = gradient[0, 0].abs().sum(0).nonzero().flatten()
+    middle = judge(images(1, 1, 120, 120)).shape[-1] // 2
+    field = measured_field(judge, (1, 120, 120), (middle, middle))[0]
+    rows, columns = field.sum(1).nonzero().flatten(), field.sum(0).nonzero().flatten()
     assert rows[-1] - rows[0] + 1 == patch
     assert columns[-1] - columns[0] + 1 == patch
 
@@ -181,7 +179,7 @@ def test_dropping_the_cycle_loss_forgets_the_source():
         (lambda: UNetGenerator(1, 1, 4, 3)(torch.zeros(1, 1, 12, 16)), "multiples of 8, got 12x16"),
         (lambda: ResidualGenerator(1)(torch.zeros(1, 1, 6, 8)), "multiples of 4, got 6x8"),
         (lambda: pix2pix_generator_loss(torch.zeros(1), torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 3)), "one shape"),
-        (lambda: Pix2Pix(nn.Identity(), nn.Identity(), 0.0, 0.0), "not both 0"),
+        (lambda: Pix2Pix(nn.Identity(), nn.Identity(), -1.0), "l1_weight must be at least 0, got -1"),
         (
             lambda: Pix2Pix(nn.Identity(), nn.Identity()).generator_loss(
                 torch.zeros(1, 1, 4, 4), torch.zeros(1, 3, 4, 4)

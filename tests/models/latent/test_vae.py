@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
+from course_utils.models.density.gaussian import gaussian_log_prob
 from course_utils.models.latent.likelihoods import Bernoulli, Categorical, Gaussian
 from course_utils.models.latent.vae import (
     VAE,
@@ -14,7 +15,6 @@ from course_utils.models.latent.vae import (
     dense_vae,
     elbo,
     gaussian_kl,
-    gaussian_log_prob,
     importance_log_prob,
     reparameterize,
 )

@@ -123,7 +123,7 @@ def test_training_raises_the_exact_likelihood(num_chains, lr, worst):
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match=r"x must be \(B, 4\), got \(2, 3\)"):
         machine().loss(torch.zeros(2, 3, dtype=DOUBLE))
-    with pytest.raises(ValueError, match=r"zeros and ones, got values from 0.5 to 0.5"):
+    with pytest.raises(ValueError, match=r"zeros and ones, got other values between 0.5 and 0.5"):
         machine().log_prob(torch.full((2, 4), 0.5, dtype=DOUBLE))
     with pytest.raises(ValueError, match="at most 20 units, got 21 visible, 22 hidden"):
         RBM(21, 22).log_partition()

@@ -1,0 +1,38 @@
+"""Fixtures for all tests."""
+
+import sys
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """Tests work on small tensors: a second thread only makes the first one wait, the longer the busier the machine."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that widgets draw where there is a front end, as lists of their axes."""
+    from course_utils.widgets import figure as front_end  # here: most tests have no use for it
+
+    monkeypatch.setattr(front_end, "has_front_end", lambda: True)
+    figures = []
+    original = front_end.interactive_figure
+
+    def recording(draw, controls, draw_static=None, figsize=(6.0, 3.2)):
+        def draw_and_record(figure, **values):
+            draw(figure, **values)
+            figures.append(figure.axes)
+
+        return original(draw_and_record, controls, draw_static, figsize)
+
+    for name, module in list(sys.modules.items()):
+        if (
+            name.startswith("course_utils.widgets.")
+            and module is not front_end
+            and "interactive_figure" in vars(module)
+        ):
+            monkeypatch.setattr(module, "interactive_figure", recording)
+    return figures
