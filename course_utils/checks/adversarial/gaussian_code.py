@@ -5,19 +5,22 @@
 import math
 from typing import ClassVar
 
-import torch
-
-from course_utils.checks.density.gaussian import LOG_TWO_PI, log_density, wrong_log_densities
-from course_utils.checks.oracle import OracleCheck
+from course_utils.checks.density.gaussian import (
+    LOG_TWO_PI,
+    DiagonalGaussianCheck,
+    log_density,
+    wrong_log_densities,
+)
 from course_utils.checks.reductions import REDUCTIONS, reductions, sum_examples
 
 
-class GaussianCodeLogProb(OracleCheck):
+class GaussianCodeLogProb(DiagonalGaussianCheck):
     name = "gaussian_code_log_prob"
     arguments = ("mu", "logvar", "c")
     differentiable = ("mu", "logvar", "c")
-    far_rtol, far_gradient_rtol = 1e-3, 2e-3  # an eps of 1e-8 beside a standard deviation is a clamp far beyond -20
-    wrong_canary_mistake = "no-constant"
+    point = "c"
+    shapes = ((5, 3), (4, 2), (3, 6), (2, 1))
+    far_shape = (3, 300)
     mistakes: ClassVar = {
         **{name: REDUCTIONS[name][0] for name in ("not-summed", "keeps-axis", "mean-over-dims", "sum-everything", "mean-everything", "mean-over-batch", "divided-by-batch", "summed-over-batch-axis")},
         "sign": "you return the negative log-density (a loss): due is log q(c given x) itself.",
@@ -51,33 +54,6 @@ class GaussianCodeLogProb(OracleCheck):
         "not-finite": "far out the result is not finite: densities underflow, or variances overflow, before the log; add up logs instead.",
     }  # fmt: skip
 
-    def cases(self, rng):
-        return [self._draw(rng, *shape) for shape in ((5, 3), (4, 2), (3, 6), (2, 1))]
-
-    def _draw(self, rng, *shape):
-        """Log-variances on both sides of 0, codes one or two deviations away."""
-        mu, logvar = rng.normal(*shape) + 0.5, rng.uniform(*shape, low=-1.8, high=2.0)
-        return {"mu": mu, "logvar": logvar, "c": mu + 1.5 * (0.5 * logvar).exp() * rng.normal(*shape)}
-
-    def far_cases(self, rng):
-        wide = torch.tensor([[3.0], [7.0], [14.0], [19.9]])
-        cases = []
-        for logvar, distance in (
-            (rng.uniform(4, 1, low=-19.9, high=-3.0), 3.0),
-            (torch.full((3, 2), -19.9), 60.0),
-            (wide, 3.0),
-            (wide.flip(0), 60.0),
-            (rng.uniform(3, 300, low=2.0, high=3.0), 60.0),
-            (rng.uniform(3, 300, low=-8.0, high=-7.0), 0.5),
-        ):
-            std = (0.5 * logvar).exp()
-            mu = std * rng.normal(*logvar.shape)  # no larger than the deviation, so that float32 can tell c from mu
-            cases.append({"mu": mu, "logvar": logvar, "c": mu + distance * std * rng.normal(*logvar.shape).sign()})
-        return cases
-
-    def single_case(self, rng):
-        return self._draw(rng, 1, 4)
-
     def oracle(self, mu, logvar, c):
         return sum_examples(log_density(c, mu, logvar))
 
@@ -95,17 +71,6 @@ class GaussianCodeLogProb(OracleCheck):
     def double_guesses(self, mu, logvar, c):
         wrong = wrong_log_densities(c, mu, logvar)
         return [guess for name, terms in wrong for guess in reductions(terms, name) if guess[0][-1] in self.mistakes]
-
-    def explain_far(self, trial, result):
-        if not result.value.isfinite().all():
-            return "not-finite"
-        for level in (-19.9, 19.9):
-            case = {name: torch.zeros_like(value) for name, value in result.case.items()}
-            case = {**case, "logvar": case["logvar"] + level, "c": case["c"] + 3 * math.exp(level / 2)}
-            answer = self.checked(trial, case)
-            if not self.is_close(answer, self.far_rtol):
-                return "clamped" if answer.value.isfinite().all() else "not-finite"
-        return None
 
     def right_canary(self, mu, logvar, c):
         return -0.5 * (math.log(2 * math.pi) + logvar + (c - mu).square() * (-logvar).exp()).sum(1)

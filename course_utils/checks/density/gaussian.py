@@ -100,11 +100,64 @@ def wrong_sums(terms):
     ]
 
 
-class GaussianLogProb(OracleCheck):
-    name = "gaussian_log_prob"
-    arguments = differentiable = ("x", "mu", "logvar")
+class DiagonalGaussianCheck(OracleCheck):
+    """What the log-density of a diagonal Gaussian is asked, whatever the point is called and the axes before the last."""
+
+    point = ""  # the name of the point whose density is asked for, beside mu and logvar
+    shapes = ()
+    far_shape = ()  # of 300 dimensions
     far_rtol, far_gradient_rtol = 1e-3, 2e-3  # an eps of 1e-8 beside a standard deviation is a clamp far beyond -20
     wrong_canary_mistake = "no-constant"
+
+    def case(self, mu, logvar, point):
+        """A case, in the order of the arguments."""
+        values = {"mu": mu, "logvar": logvar, self.point: point}
+        return {name: values[name] for name in self.arguments}
+
+    def draw(self, rng, *shape):
+        """Log-variances on both sides of 0, points one or two deviations away."""
+        mu, logvar = rng.normal(*shape) + 0.5, rng.uniform(*shape, low=-1.8, high=2.0)
+        return self.case(mu, logvar, mu + 1.5 * (0.5 * logvar).exp() * rng.normal(*shape))
+
+    def cases(self, rng):
+        return [self.draw(rng, *shape) for shape in self.shapes]
+
+    def far_cases(self, rng):
+        wide = torch.tensor([[3.0], [7.0], [14.0], [19.9]])
+        cases = []
+        for logvar, distance in (
+            (rng.uniform(4, 1, low=-19.9, high=-3.0), 3.0),
+            (torch.full((3, 2), -19.9), 60.0),
+            (wide, 3.0),
+            (wide.flip(0), 60.0),
+            (rng.uniform(3, 300, low=2.0, high=3.0), 60.0),
+            (rng.uniform(*self.far_shape, low=-8.0, high=-7.0), 0.5),
+        ):
+            deviation = (0.5 * logvar).exp()
+            mu = deviation * rng.normal(*logvar.shape)  # no larger, so that float32 can tell the point from mu
+            cases.append(self.case(mu, logvar, mu + distance * deviation * rng.normal(*logvar.shape).sign()))
+        return cases
+
+    def single_case(self, rng):
+        return self.draw(rng, 1, 4)
+
+    def explain_far(self, trial, result):
+        if not result.value.isfinite().all():
+            return "not-finite"
+        for level in (-19.9, 19.9):
+            zeros = torch.zeros_like(result.case["mu"])
+            answer = self.checked(trial, self.case(zeros, zeros + level, zeros + 3 * math.exp(level / 2)))
+            if not self.is_close(answer, self.far_rtol):
+                return "clamped" if answer.value.isfinite().all() else "not-finite"
+        return None
+
+
+class GaussianLogProb(DiagonalGaussianCheck):
+    name = "gaussian_log_prob"
+    arguments = differentiable = ("x", "mu", "logvar")
+    point = "x"
+    shapes = ((5, 3), (2, 4, 3), (3, 2, 2, 5), (4,), (2, 1), (3, 6))
+    far_shape = (2, 1, 300)
     mistakes: ClassVar = {
         "not-summed": "you return one number for each dimension: the log-density of a point is their sum over the last axis.",
         "keeps-axis": "you keep the last axis with length 1: leave out `keepdim=True`.",
@@ -147,34 +200,6 @@ class GaussianLogProb(OracleCheck):
         "not-finite": "far out the result is not finite: densities vanish, or variances multiply to 0 or infinity, before the log; add up logs instead.",
     }  # fmt: skip
 
-    def cases(self, rng):
-        return [self._draw(rng, *shape) for shape in ((5, 3), (2, 4, 3), (3, 2, 2, 5), (4,), (2, 1), (3, 6))]
-
-    def _draw(self, rng, *shape):
-        """Log-variances on both sides of 0, points one or two deviations away."""
-        mu, logvar = rng.normal(*shape) + 0.5, rng.uniform(*shape, low=-1.8, high=2.0)
-        return {"x": mu + 1.5 * (0.5 * logvar).exp() * rng.normal(*shape), "mu": mu, "logvar": logvar}
-
-    def far_cases(self, rng):
-        wide = torch.tensor([[3.0], [7.0], [14.0], [19.9]])
-        cases = []
-        for logvar, distance in (
-            (rng.uniform(4, 1, low=-19.9, high=-3.0), 3.0),
-            (torch.full((3, 2), -19.9), 60.0),
-            (wide, 3.0),
-            (wide.flip(0), 60.0),
-            (rng.uniform(3, 300, low=2.0, high=3.0), 60.0),
-            (rng.uniform(2, 1, 300, low=-8.0, high=-7.0), 0.5),
-        ):
-            deviation = (0.5 * logvar).exp()
-            mu = deviation * rng.normal(*logvar.shape)  # no larger, so that float32 can tell x from mu
-            x = mu + distance * deviation * rng.normal(*logvar.shape).sign()
-            cases.append({"x": x, "mu": mu, "logvar": logvar})
-        return cases
-
-    def single_case(self, rng):
-        return self._draw(rng, 1, 4)
-
     def oracle(self, x, mu, logvar):
         return log_density(x, mu, logvar).sum(-1)
 
@@ -193,17 +218,6 @@ class GaussianLogProb(OracleCheck):
     def double_guesses(self, x, mu, logvar):
         wrong = wrong_log_densities(x, mu, logvar)
         return [((name, way), value) for name, terms in wrong for way, value in wrong_sums(terms)]
-
-    def explain_far(self, trial, result):
-        if not result.value.isfinite().all():
-            return "not-finite"
-        for level in (-19.9, 19.9):
-            case = {name: torch.zeros_like(value) for name, value in result.case.items()}
-            case = {**case, "logvar": case["logvar"] + level, "x": case["x"] + 3 * math.exp(level / 2)}
-            answer = self.checked(trial, case)
-            if not self.is_close(answer, self.far_rtol):
-                return "clamped" if answer.value.isfinite().all() else "not-finite"
-        return None
 
     def right_canary(self, x, mu, logvar):
         return -0.5 * (math.log(2 * math.pi) + logvar + (x - mu).square() * (-logvar).exp()).sum(-1)
