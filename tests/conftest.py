@@ -6,6 +6,35 @@ import pytest
 import torch
 
 
+def pytest_addoption(parser):
+    parser.addoption("--seeds", type=int, default=1, help="training claims are shown with this many seeds")
+
+
+def pytest_generate_tests(metafunc):
+    """A training claim that takes `training_seed` is shown with each seed in turn."""
+    if "training_seed" in metafunc.fixturenames:
+        metafunc.parametrize("training_seed", range(metafunc.config.getoption("seeds")))
+
+
+@pytest.fixture
+def training_seeds(request):
+    """The seeds of a training claim about all of them together."""
+    return range(request.config.getoption("seeds"))
+
+
+@pytest.fixture
+def claim(training_seeds):
+    """Print a figure of each seed, and the interval, closed on both sides, that every one must lie in."""
+
+    def show(name: str, found: list[float], low: float, high: float) -> None:
+        values = ", ".join(f"{value:.3g}" for value in found)
+        print(f"{name}: {values} for seeds {list(training_seeds)}; due in [{low:g}, {high:g}]")
+        assert len(found) == len(training_seeds), name
+        assert all(low <= value <= high for value in found), f"{name}: {values}, due in [{low:g}, {high:g}]"
+
+    return show
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
     """Tests work on small tensors: a second thread only makes the first one wait, the longer the busier the machine."""

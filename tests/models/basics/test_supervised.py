@@ -129,6 +129,7 @@ def test_unet_sees_around_and_keeps_detail():
         handle.remove()
 
 
+@pytest.mark.training
 def test_unet_labels_pixels():
     train, test = scenes(600, DIGITS.train, num_digits=3), scenes(100, DIGITS.test, seed=1)
     model = UNet(1, 11, hidden_dim=16)
@@ -194,6 +195,7 @@ def test_detector_drops_doubles():
     assert CELL == 8
 
 
+@pytest.mark.training
 def test_detector_finds_digits(detector):
     test = scenes(100, DIGITS.test, seed=1)
     hits = total = found_in_all = 0
@@ -258,6 +260,7 @@ def test_caption_loss_counts_words_and_description_follows_the_likeliest():
     assert torch.equal(logits.argmax(2)[until_end], told[until_end])
 
 
+@pytest.mark.training
 def test_captioner_describes_scenes(detector):
     train, test = scenes(1500, DIGITS.train), scenes(100, DIGITS.test, seed=1)
     vocabulary = Vocabulary(train.captions)
