@@ -1,12 +1,18 @@
-"""Data sets of images: ``load(name)`` for sets, ``binarize`` for batches, sprites of known factors, toy points."""
+"""Data sets of images: ``load(name)`` for sets, ``binarize`` for batches, sprites of known factors, toy points.
+
+For translation: ``load_pairs(name)`` for pairs of pictures, ``load_domains(name)`` for two domains without pairs.
+"""
 
 import difflib
 import os
 
 from course_utils.data.binarized import binarize, load_binarized_mnist, threshold
+from course_utils.data.cartoons import CARTOON_FACTORS, cartoon_detail, cartoons, load_cartoons, render_cartoons
 from course_utils.data.digits import load_digits
 from course_utils.data.folders import DamagedDataError, DataNotFoundError, cache_folder, data_folders
 from course_utils.data.images import Images, Split, resize
+from course_utils.data.olivetti import load_olivetti_faces
+from course_utils.data.omniglot import load_omniglot
 from course_utils.data.sprites import FACTOR_NAMES, SHAPES, factor_grid, load_sprites, render_sprites, sprites
 from course_utils.data.toy import (
     MIXTURE_1D,
@@ -21,27 +27,48 @@ from course_utils.data.toy import (
     swiss_roll,
     two_moons,
 )
+from course_utils.data.translation import DOMAIN_NAMES, PAIR_NAMES, Domains, Pairs, load_domains, load_pairs
 
-NAMES = ("digits", "mnist", "fashion_mnist", "cifar10", "binarized_mnist", "sprites")
+NAMES = (
+    "digits",
+    "mnist",
+    "fashion_mnist",
+    "cifar10",
+    "binarized_mnist",
+    "sprites",
+    "olivetti_faces",
+    "omniglot",
+    "cartoons",
+)
 
 __all__ = [
+    "CARTOON_FACTORS",
+    "DOMAIN_NAMES",
     "FACTOR_NAMES",
     "MIXTURE_1D",
     "NAMES",
+    "PAIR_NAMES",
     "SHAPES",
     "DamagedDataError",
     "DataNotFoundError",
+    "Domains",
     "Images",
+    "Pairs",
     "Split",
     "binarize",
     "cache_folder",
+    "cartoon_detail",
+    "cartoons",
     "checkerboard",
     "checkerboard_log_prob",
     "data_folders",
     "factor_grid",
     "load",
+    "load_domains",
+    "load_pairs",
     "mixture_1d",
     "mixture_1d_log_prob",
+    "render_cartoons",
     "render_sprites",
     "resize",
     "ring_centers",
@@ -58,11 +85,11 @@ __all__ = [
 def load(name: str, *, size: int | None = None, root: str | os.PathLike | None = None, download: bool = True) -> Images:
     """Return a data set by name, split into train, valid and test; print its ``description`` in the notebook.
 
-    name: one of NAMES. "digits" and "sprites" need neither disk nor network. "mnist", "fashion_mnist" and "cifar10"
-        hold grey levels or colours in [0, 1], and their valid split is the last 10,000 training images by convention;
-        "binarized_mnist" holds zeros and ones with the authors' splits.
-    size: height and width in pixels; None is the set's own (digits 8, MNIST and Fashion-MNIST 28, CIFAR-10 and
-        sprites 32). Photographs and handwriting are resized by bicubic interpolation, sprites drawn at that size.
+    name: one of NAMES. "digits", "sprites" and "cartoons" need neither disk nor network. "mnist", "fashion_mnist" and
+        "cifar10" hold grey levels or colours in [0, 1], and their valid split is the last 10,000 training images by
+        convention; "binarized_mnist" holds zeros and ones with the authors' splits.
+    size: height and width in pixels; None is the set's own (digits 8, MNIST and Fashion-MNIST 28, the others
+        32). Photographs and handwriting are resized by bicubic interpolation, sprites and cartoons drawn at that size.
     root: the folder to read; without it those of the environment variable COURSE_DATA, else data/ in the current
         folder, data/ and ../shared/data/ beside the course. The cache folder (dgm-course in XDG_CACHE_HOME or
         ~/.cache) comes last, and is the only one that is ever written to.
@@ -95,6 +122,12 @@ def load(name: str, *, size: int | None = None, root: str | os.PathLike | None =
             return load_binarized_mnist(root, download)
         case "sprites":
             return load_sprites(size)
+        case "cartoons":
+            return load_cartoons(size)
+        case "olivetti_faces":
+            return load_olivetti_faces(size, root)
+        case "omniglot":
+            return load_omniglot(size, root)
     nearest = difflib.get_close_matches(str(name).lower(), NAMES, n=1)
     hint = f' (did you mean "{nearest[0]}"?)' if nearest else ""
     raise ValueError(f"There is no data set {name!r}{hint}; the names are {', '.join(NAMES)}.")

@@ -72,14 +72,16 @@ def find(
     name: str,
     files: str,
     read: Callable[[Path], Data | None],
-    fetch: Callable[[Path], None],
+    fetch: Callable[[Path], None] | None,
     *,
     root: str | os.PathLike | None,
-    download: bool,
+    download: bool = True,
+    instead: str = 'load("digits")',
 ) -> Data:
     """Return ``read(folder)`` of the first folder that has the set, else of the cache after ``fetch(cache)``.
 
-    ``read`` returns None where the set is not (or not wholly) there; ``files`` says in words what it looks for.
+    ``read`` returns None where the set is not (or not wholly) there; ``files`` says in words what it looks for. A set
+    that is only ever brought by hand has no ``fetch``; ``instead`` is what to use where the set cannot be had.
 
     Raises: DataNotFoundError if no folder has the set and it cannot be fetched; DamagedDataError from ``read``
     or ``fetch``.
@@ -89,7 +91,9 @@ def find(
         if (data := read(folder)) is not None:
             return data
     reason, cause = "not downloaded, since download=False", None
-    if download:
+    if fetch is None:
+        reason = "the course does not download it"
+    elif download:
         try:
             fetch(cache_folder())
         except DamagedDataError:
@@ -107,5 +111,5 @@ def find(
     raise DataNotFoundError(
         f'The data set "{name}" is neither on disk nor to be had ({reason}): put {files} into '
         f"{folders[0] if named else folders[-1]} (looked in: {', '.join(map(str, folders))}; root= or the environment "
-        f'variable COURSE_DATA name others), or use load("digits"), which always works.'
+        f"variable COURSE_DATA name others), or use {instead}, which always works."
     ) from cause

@@ -10,7 +10,17 @@ from course_utils.data import NAMES, DataNotFoundError, data_folders, load
 
 
 def test_names_are_those_that_load_knows():
-    assert NAMES == ("digits", "mnist", "fashion_mnist", "cifar10", "binarized_mnist", "sprites")
+    assert NAMES == (
+        "digits",
+        "mnist",
+        "fashion_mnist",
+        "cifar10",
+        "binarized_mnist",
+        "sprites",
+        "olivetti_faces",
+        "omniglot",
+        "cartoons",
+    )
 
 
 @pytest.mark.parametrize("wrong", ["mnits", "CIFAR-10", "imagenet", "", 7])
@@ -37,6 +47,8 @@ def test_nothing_near_suggests_nothing():
         ("fashion_mnist", ["train-images-idx3-ubyte", "FashionMNIST/raw"]),
         ("cifar10", ["cifar-10-batches-py", "cifar-10-python.tar.gz", "cifar10_test.webp", "cifar10_labels.npz"]),
         ("binarized_mnist", ["binarized_mnist_train.amat", "binarized_mnist_test.amat", "binarized_mnist.npz"]),
+        ("olivetti_faces", ["olivetti_faces.npz", "AT&T", "the course does not download it"]),
+        ("omniglot", ["omniglot_28.npz", "omniglot_105.npz", "brendenlake/omniglot"]),
     ],
 )
 def test_missing_set_says_what_to_put_where(cache, tmp_path, name, files):
