@@ -258,7 +258,7 @@ latent_scatter(z_test, y_test, right).set_title("autoencoder")
 for ax in (left, right):
     ax.set_xlabel("$z_1$ (units of its own)")
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
+# %% [markdown] slideshow={"slide_type": "notes"}
 # *What to see:* the autoencoder was never told what a digit is, and yet images of one class lie together, in rays and islands
 # that PCA keeps piled on each other. To redraw an image from two numbers it pays to know first *which* digit it is.
 #
@@ -321,7 +321,7 @@ for name, x_hat in {
 }.items():
     print(f"{name:22} mean squared distance from the clean image {reconstruction_loss(x_hat, x_test).mean():6.2f}")
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
+# %% [markdown] slideshow={"slide_type": "notes"}
 # *What to see:* we can hardly read the noisy digits, and the denoiser restores most of them, softly where it is undecided. The ordinary
 # autoencoder answers with crisp strokes too, since its sheet holds nothing but digits; but it was never taught *which* point of the sheet
 # belongs to a noisy image, and picks a wrong one with full confidence. Compare its number with that of the mean image.
@@ -410,7 +410,7 @@ for held_out, ax in zip((4, 1), axes, strict=True):
     ax.set(title=f"held-out {held_out}: area {area:.2f}", xlabel="anomaly score", ylabel="density")
     ax.legend()
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
+# %% [markdown] slideshow={"slide_type": "notes"}
 # *What to see:* without ever having seen a 4, the network rebuilds it badly and notices. A 1 is another matter: one thick stroke is a *part* of
 # most digits, so it comes back rather well. The score says "hard to rebuild", which is not the same as "unlikely": simple images are
 # easy whether or not they belong. For "unlikely" we need a model of $p(x)$; see Exercise 3, and Lecture 10.
@@ -490,7 +490,7 @@ for i in (1, 2, 3):
     gain = 100 * (accuracy[i] - accuracy[0])
     print(f"  {starts[i]:17}", *(f"{g.mean():+5.1f} ± {g.std() / len(seeds) ** 0.5:3.1f}" for g in gain), sep="   ")
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
+# %% [markdown] slideshow={"slide_type": "notes"}
 # *What to see:* bars are two standard errors. Read the table before the figure, for it compares draw by draw. Three honest remarks:
 #
 # - the gain depends on *what the encoder had to learn*. The plain autoencoder with 64 latents could nearly copy, and its start hardly helps:
@@ -521,7 +521,7 @@ print(
     "1000 draws of N(0, I), by the class of the nearest code:", {k: round(v, 2) for k, v in enumerate(share.tolist())}
 )
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
+# %% [markdown] slideshow={"slide_type": "notes"}
 # *What to see:* $\mathcal N(0, I)$ reaches a corner of the map only. A few classes come over and over, some never (the last line counts them), and
 # many images are a mixture. Nobody told the encoder to put its codes near 0 with spread 1, so it put them where it liked. The second row has
 # more variety, and some of it is no digit. To see why, walk.
@@ -537,7 +537,7 @@ top.legend(handles=top.lines)
 with torch.no_grad():
     ax = compare_rows({"walk": model.decode(walk)}, bottom)
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
+# %% [markdown] slideshow={"slide_type": "notes"}
 # *What to see:* codes lie in rays and islands, some of them disjoint, with empty **gaps** between. Each cross is decoded below, from left to right: where the walk crosses a
 # region, a digit of that region appears; between regions it shows something in between, which nobody ever wrote.
 #
