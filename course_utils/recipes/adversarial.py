@@ -23,6 +23,7 @@ from course_utils.models.adversarial.gan import GAN
 from course_utils.models.adversarial.infogan import InfoGAN
 from course_utils.models.adversarial.lsgan import LSGAN
 from course_utils.models.adversarial.sngan import HingeGAN, with_spectral_norm
+from course_utils.models.adversarial.stylegan import StyleGAN, StyleGenerator
 from course_utils.models.adversarial.wgan_gp import WGANGP
 from course_utils.recipes.common import Trained, require_labels
 
@@ -125,6 +126,11 @@ def spectral(shape: tuple[int, int, int], _: int) -> HingeGAN:
     return HingeGAN(DCGenerator(shape, LATENT_DIM), discriminator, LATENT_DIM)
 
 
+def styled(shape: tuple[int, int, int], _: int) -> StyleGAN:
+    """A style-based generator against DCGAN's discriminator without batch norm, which R_1 would not bear."""
+    return StyleGAN(StyleGenerator(shape, LATENT_DIM), DCDiscriminator(shape, 48, nn.Identity), LATENT_DIM)
+
+
 def conditional(shape: tuple[int, int, int], num_classes: int) -> ConditionalGAN:
     """Fully connected networks; the label is one more set of noise variables, and of channels."""
     generator = dense_generator(LATENT_DIM + num_classes, shape)
@@ -170,6 +176,18 @@ RECIPES: dict[str, AdversarialRecipe] = {
         },
     ),
     "sngan": AdversarialRecipe("spectral norm and hinge loss (Miyato et al. 2018)", spectral),
+    "stylegan": AdversarialRecipe(
+        "StyleGAN with style mixing and R1 penalty (Karras et al. 2018), sides of 8, 16, 32 ...",
+        styled,
+        {
+            "epochs": 100,
+            "batch_size": 64,
+            "lr": 3e-3,
+            "discriminator_lr": 2e-3,
+            "betas": (0.0, 0.99),
+            "ema_decay": 0.995,
+        },
+    ),
     "cgan": AdversarialRecipe("conditional GAN (Mirza & Osindero 2014)", conditional, told="label"),
     "acgan": AdversarialRecipe("auxiliary classifier GAN (Odena et al. 2016)", auxiliary, told="label"),
     "infogan": AdversarialRecipe("InfoGAN, ten categories, two values (Chen et al. 2016)", informative, told="code"),

@@ -10,20 +10,26 @@ Styles of early layers govern what is coarse, those of late ones what is fine, s
 mixed. In training some fakes are made of two styles, changed at a random layer (style mixing): neighbouring layers then
 cannot rely on having the same w.
 
-Source: Karras et al. 2018 (arXiv 1812.04948), sections 2 and 3, equation 1. Shapes: z (B, Z), w (B, W), styles (B, L,
-W), images (B, C, S, S) in [-1, 1].
+    L_D = -E log D(x) - E log(1 - D(G(z))) + gamma R_1,    R_1 = 1/2 E |grad_x D(x)|^2 over real x    (logits D)
+    w' = mean(w) + psi (w - mean(w))           truncation: nearer to the mean, more typical and less varied
+
+Sources: Karras et al. 2018 (arXiv 1812.04948), sections 2 and 3, equation 1, appendices B (truncation) and C (losses);
+Mescheder et al. 2018 (arXiv 1801.04406), equation 9, for R_1. Shapes: z (B, Z), w (B, W), styles (B, L, W), images
+(B, C, S, S) in [-1, 1].
 """
 
+import math
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.models.adversarial.gan import GAN
+from course_utils.models.adversarial.gan import GAN, Turn, require_alike
 from course_utils.models.adversarial.progressive import EqualizedConv2d, pixel_norm, up
 
 FIRST_SIDE = 4
+PENALISED = 4  # one real image in so many: R_1 is a mean, and its gradient is the dearest part of a step
 
 
 def adain(x: Tensor, style_scale: Tensor, style_bias: Tensor, eps: float = 1e-5) -> Tensor:
@@ -50,6 +56,27 @@ def mix_styles(w_a: Tensor, w_b: Tensor, crossover: int) -> Tensor:
     if not 0 <= crossover <= w_a.shape[1]:
         raise ValueError(f"crossover must lie in 0 ... {w_a.shape[1]}, the number of layers, got {crossover}")
     return torch.cat([w_a[:, :crossover], w_b[:, crossover:]], dim=1)
+
+
+def truncate(styles: Tensor, mean: Tensor, psi: float) -> Tensor:
+    """Return mean + psi (styles - mean), like `styles` (..., W), for a mean style (W,): psi = 1 changes nothing.
+
+    Karras et al. 2018, appendix B. Raises ValueError for a mean of another shape.
+    """
+    if mean.shape != styles.shape[-1:]:
+        raise ValueError(f"the mean style must be ({styles.shape[-1]},), got {tuple(mean.shape)}")
+    return mean + psi * (styles - mean)
+
+
+def r1_penalty(discriminator: nn.Module, real: Tensor) -> Tensor:
+    """Return R_1 = 1/2 E |grad_x D(x)|^2 over `real` (B, ...), of the logits, for the discriminator to minimise: ().
+
+    On real data a discriminator without slope gives the generator no reason to leave them (Mescheder et al. 2018,
+    equation 9, without gamma). No logit may depend on another example.
+    """
+    points = real.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminator(points).sum(), points, create_graph=True)
+    return gradient.square().flatten(1).sum(1).mean() / 2
 
 
 class MappingNetwork(nn.Module):
@@ -118,6 +145,13 @@ class StyleGenerator(nn.Module):
         """Return the same w for every layer, (B, L, W), of z (B, Z)."""
         return self.mapping(z).unsqueeze(1).expand(-1, self.num_layers, -1)
 
+    @torch.no_grad()
+    def mean_style(self, num_samples: int = 4096, generator: torch.Generator | None = None) -> Tensor:
+        """Return the mean of w over so many draws of z, (W,): the centre of truncation."""
+        first = self.mapping.layers[0].weight
+        shape = (num_samples, first.shape[1])
+        return self.mapping(torch.randn(shape, generator=generator, dtype=first.dtype, device=first.device)).mean(0)
+
     def side(self, layer: int) -> int:
         """Return the side of the features that a layer gives."""
         return FIRST_SIDE * 2 ** (layer // 2)
@@ -154,19 +188,56 @@ class StyleGAN(GAN):
         generator: a StyleGenerator.
         discriminator: from images to logits (B,).
         latent_dim: the number Z of noise variables.
-        mixing: the probability with which a batch of the generator's turn is made of two styles.
+        mixing: the probability with which a batch of fakes, in either network's turn, is made of two styles.
+        penalty_weight: what R_1 counts, gamma in the paper; 0 leaves it out.
     """
 
-    def __init__(self, generator: StyleGenerator, discriminator: nn.Module, latent_dim: int, mixing: float = 0.9):
+    def __init__(
+        self,
+        generator: StyleGenerator,
+        discriminator: nn.Module,
+        latent_dim: int,
+        mixing: float = 0.9,
+        penalty_weight: float = 1.0,
+    ):
         super().__init__(generator, discriminator, latent_dim)
         if not 0 <= mixing <= 1:
             raise ValueError(f"mixing must be in [0, 1], got {mixing}")
+        if penalty_weight < 0:
+            raise ValueError(f"penalty_weight must be at least 0, got {penalty_weight}")
         self.mixing = mixing
+        self.penalty_weight = penalty_weight
+
+    def discriminator_loss(self, real: Tensor) -> Turn:
+        """Return the discriminator's turn, with gamma R_1 of the first images in `real`, one in PENALISED.
+
+        No gradient reaches the generator. Raises ValueError if fakes have another shape than `real`.
+        """
+        turn = super().discriminator_loss(real)
+        if self.penalty_weight == 0:
+            return turn
+        penalty = r1_penalty(self.discriminator, real[: math.ceil(len(real) / PENALISED)])
+        return turn._replace(loss=turn.loss + self.penalty_weight * penalty)
 
     def generator_loss(self, real: Tensor) -> Tensor:
         """Return the generator's loss over as many fakes as there are `real` images, styles mixed by chance: ()."""
-        styles = self.generator.styles(self.noise(len(real)))
+        return self.generator_objective(self.discriminator(self.training_fakes(len(real))))
+
+    @torch.no_grad()
+    def fakes_like(self, real: Tensor) -> Tensor:
+        """Return what `training_fakes` makes, as many as there are real images, without gradients.
+
+        Both turns see mixed styles: of a kind of fake that the discriminator never met, its verdict means nothing.
+        Raises ValueError if one fake has another shape than one real image.
+        """
+        fake = self.training_fakes(len(real))
+        require_alike(real, fake)
+        return fake
+
+    def training_fakes(self, num_samples: int) -> Tensor:
+        """Return fakes (N, C, S, S) with gradients, the batch made of two styles with probability `mixing`."""
+        styles = self.generator.styles(self.noise(num_samples))
         if torch.rand(()) < self.mixing:
-            others = self.generator.styles(self.noise(len(real)))
+            others = self.generator.styles(self.noise(num_samples))
             styles = mix_styles(styles, others, int(torch.randint(1, self.generator.num_layers, ())))
-        return self.generator_objective(self.discriminator(self.generator.synthesize(styles)))
+        return self.generator.synthesize(styles)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from course_utils.models.adversarial.dcgan import DCDiscriminator
+from course_utils.models.adversarial.gan import discriminator_loss
 from course_utils.models.adversarial.stylegan import (
     MappingNetwork,
     StyledLayer,
@@ -11,6 +12,8 @@ from course_utils.models.adversarial.stylegan import (
     StyleGenerator,
     adain,
     mix_styles,
+    r1_penalty,
+    truncate,
 )
 
 DOUBLE = torch.float64
@@ -40,6 +43,63 @@ def test_mixed_styles_come_from_where_they_should():
     assert mix_styles(w_a, w_b, 1)[0, :, 0].tolist() == [0, 1, 1, 1]
     assert torch.equal(mix_styles(w_a, w_b, 0), w_b)
     assert torch.equal(mix_styles(w_a, w_b, 4), w_a)
+
+
+def test_truncation_moves_styles_toward_the_mean_style():
+    model = generator()
+    styles, mean = model.styles(torch.randn(3, 5, dtype=DOUBLE)), torch.randn(6, dtype=DOUBLE)
+    assert torch.equal(truncate(styles, mean, 0.0), mean.expand(3, 6, 6))
+    torch.testing.assert_close(truncate(styles, mean, 1.0), styles)
+    torch.testing.assert_close(truncate(styles, mean, 0.25), 0.75 * mean + 0.25 * styles)
+    torch.testing.assert_close(truncate(styles[:, 2], mean, -1.0), 2 * mean - styles[:, 2])
+
+
+def test_the_mean_style_is_the_mean_of_w():
+    model = generator()
+    mean = model.mean_style(40_000, torch.Generator().manual_seed(1))
+    w = model.mapping(torch.randn(40_000, 5, dtype=DOUBLE))
+    error = w.std(0) / 200  # of each mean
+    assert ((mean - w.mean(0)).abs() < 5 * 2**0.5 * error).all()
+    assert (mean.abs() > 5 * error).any()
+    assert not mean.requires_grad
+
+
+class Quadratic(torch.nn.Module):
+    """D(x) = sum of weight x^2 + x, whose gradient is 2 weight x + 1."""
+
+    def __init__(self, weight=0.5):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(weight, dtype=DOUBLE))
+
+    def forward(self, x):
+        return (self.weight * x.square() + x).flatten(1).sum(1)
+
+
+def test_r1_is_half_the_mean_squared_gradient_and_trains_the_discriminator():
+    real, judge = torch.randn(7, 1, 3, 3, dtype=DOUBLE), Quadratic()
+    penalty = r1_penalty(judge, real)
+    expected = 0.5 * (2 * judge.weight * real + 1).square().flatten(1).sum(1).mean()
+    torch.testing.assert_close(penalty, expected)
+    gradients = (torch.autograd.grad(value, judge.weight)[0] for value in (penalty, expected))
+    torch.testing.assert_close(*gradients)
+    assert not real.requires_grad
+
+
+def test_the_discriminators_turn_holds_gamma_r1_of_a_quarter_of_the_batch_and_leaves_the_generator_alone():
+    real = torch.rand(6, 1, 16, 16, dtype=DOUBLE) * 2 - 1
+    model = StyleGAN(generator(), Quadratic(), 5, penalty_weight=3.0)
+    turn = model.discriminator_loss(real)
+    game = discriminator_loss(turn.logits_real, turn.logits_fake)
+    torch.testing.assert_close(turn.logits_real, model.discriminator(real))
+    gradient = 2 * model.discriminator.weight * real[:2] + 1  # two of six: a quarter, rounded up
+    torch.testing.assert_close(turn.loss, game + 3.0 / 2 * gradient.square().flatten(1).sum(1).mean())
+    turn.loss.backward()
+    assert model.discriminator.weight.grad is not None
+    assert all(parameter.grad is None for parameter in model.generator.parameters())
+    model.penalty_weight = 0.0
+    turn = model.discriminator_loss(real)
+    game = discriminator_loss(turn.logits_real, turn.logits_fake)
+    torch.testing.assert_close(turn.loss, game)
 
 
 def test_mapping_sees_directions_only():
@@ -101,20 +161,28 @@ def test_same_styles_and_noises_give_the_same_image_and_fresh_noise_another():
     assert not torch.equal(model.synthesize(styles), model.synthesize(styles))
 
 
-def test_mixing_takes_place_in_the_generators_turn_only_as_often_as_asked():
-    model = StyleGAN(generator(), DCDiscriminator((1, 16, 16), 4).double(), 5, mixing=1.0)
+@pytest.mark.parametrize("turn", ["generator_loss", "discriminator_loss"])
+def test_mixing_takes_place_in_both_turns_as_often_as_asked(turn):
+    """A discriminator that met no mixed fakes would leave the generator free to make any nonsense of them."""
+    model = StyleGAN(generator(), DCDiscriminator((1, 16, 16), 4, torch.nn.Identity).double(), 5, mixing=1.0)
     seen = []
     synthesize = model.generator.synthesize
     model.generator.synthesize = lambda styles, noises=None: seen.append(styles) or synthesize(styles, noises)
     real = torch.rand(3, 1, 16, 16, dtype=DOUBLE) * 2 - 1
-    model.generator_loss(real)
+    getattr(model, turn)(real)
     layers = seen[-1]
     assert not torch.equal(layers[:, 0], layers[:, -1])
     changes = sum(not torch.equal(layers[:, k], layers[:, k + 1]) for k in range(5))
     assert changes == 1
     model.mixing = 0.0
-    model.generator_loss(real)
+    getattr(model, turn)(real)
     assert torch.equal(seen[-1][:, 0], seen[-1][:, -1])
+    model.mixing = 0.3
+    seen.clear()
+    for _ in range(200):
+        getattr(model, turn)(real)
+    mixed = sum(not torch.equal(styles[:, 0], styles[:, -1]) for styles in seen)
+    assert abs(mixed - 60) < 5 * (200 * 0.3 * 0.7) ** 0.5
 
 
 @pytest.mark.parametrize(
@@ -127,6 +195,11 @@ def test_mixing_takes_place_in_the_generators_turn_only_as_often_as_asked():
         (lambda: adain(torch.zeros(2, 3, 4, 4), torch.zeros(2, 4), torch.zeros(2, 3)), r"got \(2, 3, 4, 4\), \(2, 4\)"),
         (lambda: generator().synthesize(torch.zeros(1, 5, 6).double()), r"styles must be \(B, 6, W\)"),
         (lambda: StyleGAN(generator(), torch.nn.Identity(), 5, mixing=1.5), "mixing must be in"),
+        (
+            lambda: StyleGAN(generator(), torch.nn.Identity(), 5, penalty_weight=-1.0),
+            "penalty_weight must be at least 0",
+        ),
+        (lambda: truncate(torch.zeros(2, 6, 4), torch.zeros(6), 0.5), r"must be \(4,\), got \(6,\)"),
     ],
 )
 def test_bad_input_is_named(action, message):
