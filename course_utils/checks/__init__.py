@@ -15,6 +15,7 @@ ASSIGNMENTS = {
     "a2_autoregressive": "autoregressive",
     "a3_vae": "vae",
     "a4_gan": "adversarial",
+    "a5_translation": "translation",
 }
 
 __all__ = ["ASSIGNMENTS", "Finding", "Report", "Score", "find", "of_assignment"]

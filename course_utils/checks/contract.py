@@ -31,7 +31,8 @@ def _judge_side_effects(check, trial, cases):
         if trial.generator_states() != before:
             raise Failure(mistake="touches-rng", where=f"input {shapes(case)}")
         for name, value in arguments.items():
-            if isinstance(value, torch.Tensor) and not identical(value, case[name]):
+            changed = isinstance(value, list) and value != case[name]
+            if changed or (isinstance(value, torch.Tensor) and not identical(value, case[name])):
                 raise Failure(mistake="changes-arguments", where=f"argument {name}, input {shapes(case)}")
         first = first or result
     if not same(first.value, result.value):

@@ -235,7 +235,10 @@ class OracleCheck(Check):
             self.require_type(output, where)
             if not (isinstance(output, torch.Tensor) and output.requires_grad):
                 raise Failure(mistake="detached", where=where, got="a result that carries no gradient")
-            value = output.reshape(self.oracle(**doubles(case)).shape)
+            due = self.oracle(**doubles(case)).shape
+            if output.numel() != due.numel():
+                raise Failure(f"the result has shape {tuple(output.shape)}, but {tuple(due)} is due.", where=where)
+            value = output.reshape(due)
             weights = trial.rng.uniform(*value.shape, low=0.5, high=1.5) * (2 * trial.rng.bits(*value.shape) - 1)
             got = trial.gradient(value, list(leaves.values()), weights.to(value.dtype))
         except Failure as failure:

@@ -42,13 +42,14 @@ class Raised:
 
     @classmethod
     def of(cls, error: BaseException) -> "Raised":
-        lines = student_lines(error)
+        lines, text = student_lines(error), safe_text(error)
         return cls(
             cut(type(error).__name__, 100),
-            safe_text(error),
+            text,
             lines[0] if lines else None,
             lines[-1] if lines else None,
-            isinstance(error, NotImplementedError),
+            # torch raises it too, with a text, for what a type of tensor cannot do, such as 1 - mask of booleans.
+            isinstance(error, NotImplementedError) and (not text or any("raise" in line.source for line in lines[-1:])),
             isinstance(error, SystemExit | KeyboardInterrupt),
             isinstance(error, HiddenModuleError),
         )

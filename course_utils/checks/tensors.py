@@ -1,6 +1,7 @@
 """Small questions about what a student's function got and what it returned."""
 
 import contextlib
+import copy
 import math
 import numbers
 
@@ -37,7 +38,10 @@ def require_tensor(output, where, number_allowed=False):
 
 
 def copies(case):
-    return {name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in case.items()}
+    """The case with tensors and lists of its own."""
+    return {
+        name: value.clone() if isinstance(value, torch.Tensor) else copy.copy(value) for name, value in case.items()
+    }
 
 
 def doubles(case):

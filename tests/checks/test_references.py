@@ -43,6 +43,12 @@ HOMES = {
     "generator_step": "adversarial.gan",
     "categorical_mutual_information": "adversarial.infogan",
     "gaussian_code_log_prob": "adversarial.infogan",
+    "adain": "adversarial.stylegan",
+    "mix_styles": "adversarial.stylegan",
+    "receptive_field": "adversarial.patchgan",
+    "pix2pix_generator_loss": "adversarial.pix2pix",
+    "cycle_consistency_loss": "adversarial.cyclegan",
+    "inpaint": "applications.inpainting",
 }
 
 
