@@ -44,7 +44,9 @@ def build(
 @app.command()
 def train(
     model: Annotated[str, typer.Argument(help="The model: see `course models`.")],
-    data: Annotated[str, typer.Option(help="The data set: digits, mnist, binarized_mnist ...")] = "digits",
+    data: Annotated[
+        str, typer.Option(help="The data: digits, mnist ...; for translation labels_to_facade, facades ...")
+    ] = "digits",
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the data; by default the model's own setting.")
     ] = None,

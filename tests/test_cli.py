@@ -50,7 +50,7 @@ def test_mistakes_end_with_one_sentence(arguments, message):
     assert result.output.startswith("course: ")
 
 
-@pytest.mark.parametrize("name", list(recipes.likelihood.RECIPES))
+@pytest.mark.parametrize("name", [*recipes.likelihood.RECIPES, *recipes.flows.RECIPES])
 def test_every_likelihood_recipe_trains_reports_and_resumes(name, tmp_path, monkeypatch):
     digits = data.load("digits")
     small = digits._replace(

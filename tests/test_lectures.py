@@ -1,6 +1,7 @@
 """Every lecture runs, has the parts that a reader may expect, and shows its figures."""
 
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -61,3 +62,41 @@ def test_committed_notebook_shows_figures_and_no_noise(lecture):
     noise = [output.text for output in outputs if output.output_type == "stream" and output.name == "stderr"]
     assert noise == []
     assert not any("execution" in cell.metadata for cell in notebook.cells)
+
+
+def systems():
+    """The rows of the table of lectures/README.md: a system, its lecture's source, its model file and its test."""
+    text = (notebooks.ROOT / "lectures" / "README.md").read_text().partition("## What runs where")[2]
+    row = r"^\| \[\d+\]\((\S+)\.ipynb\) \| (.+?) \| \[\S+\]\((\S+)\) \| \[\S+\]\((\S+)\) \|$"
+    folder = notebooks.ROOT / "lectures"
+    for lecture, system, model, test in re.findall(row, text, flags=re.MULTILINE):
+        yield system, folder / f"{lecture}.py", (folder / model).resolve(), (folder / test).resolve()
+
+
+def test_every_system_runs_in_its_lecture_and_has_a_test():
+    rows = list(systems())
+    assert len(rows) > 60
+    for system, lecture, model, test in rows:
+        module = ".".join(model.relative_to(notebooks.ROOT).with_suffix("").parts)
+        package, _, name = module.rpartition(".")
+        imported = re.compile(rf"from {re.escape(module)} import|from {re.escape(package)} import [^\n]*\b{name}\b")
+        shown = lecture.read_text()
+        assert model.exists(), f"{system}: {model} is missing"
+        assert imported.search(shown) or shown_by_name(model, shown), f"{system}: {lecture.name} does not use {module}"
+        tested = test.read_text()
+        assert imported.search(tested) or shown_by_name(model, tested), f"{system}: {test.name} does not use {module}"
+
+
+def shown_by_name(model: Path, text: str) -> bool:
+    """Whether a text calls something that the model's file defines, or loads a data set that is named after it."""
+    defined = re.findall(r"^(?:def|class) ([A-Za-z]\w+)", model.read_text(), flags=re.MULTILINE)
+    return any(re.search(rf"\b{name}\(", text) for name in defined) or f'"{model.stem}_' in text
+
+
+def test_every_paper_is_in_the_table():
+    """Model files that no lecture needs to name: parts that several models share."""
+    shared = {"networks", "dense", "levels", "logistics", "likelihoods", "flow", "schedule", "points", "unet"}
+    shared |= {"fast_pixelcnn_pp"}  # fast sampling, for PixelCNN++
+    named = {model for _, _, model, _ in systems()}
+    files = {path for path in (notebooks.ROOT / "course_utils" / "models").rglob("*.py") if path.stem != "__init__"}
+    assert {path.stem for path in files - named} <= shared

@@ -178,3 +178,50 @@ def test_gans_of_other_images_have_pictures_alone_and_labels_are_asked_for(tmp_p
     monkeypatch.setattr(recipes, "load", lambda _: small("wide", wide))
     with pytest.raises(ValueError, match="images must be square"):
         recipes.train("dcgan", "any", tmp_path, device="cpu")
+
+
+def test_diffusion_trains_resumes_and_is_judged_by_its_bound_and_its_samples(tmp_path, few_digits):
+    """Both figures are those of the model in the checkpoint, on images in [-1, 1] of 17 levels, drawn by the seed."""
+    before = torch.get_rng_state()
+    metrics = recipes.train("ddpm", "digits", tmp_path, epochs=3, seed=4, device="cpu")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert metrics["steps"] == 3 * math.ceil(256 / 64)
+    again = recipes.train("ddpm", "digits", tmp_path, epochs=3, seed=4, device="cpu")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.ckpt", "metrics.json", "samples.png"]
+    figures = {key: metrics[key] for key in metrics if key.startswith(("test_", "frechet", "bits"))}
+    assert figures == {key: again[key] for key in figures}
+    assert figures == {key: json.loads((tmp_path / "metrics.json").read_text())[key] for key in figures}
+
+    model = recipes.RECIPES["ddpm"].build((1, 8, 8), 10)
+    model.load_state_dict(load_checkpoint(tmp_path / "checkpoint.ckpt")["model"])
+    assert model.num_levels == 17
+    x = few_digits.test.x
+    torch.manual_seed(4)
+    with torch.no_grad():
+        elbo = model.elbo(2 * x - 1)
+    fakes, net = (model.sample(60) + 1) / 2, evaluation.digit_classifier()
+    assert metrics["test_elbo_nats"] == pytest.approx(elbo.mean().item(), rel=1e-5)
+    assert metrics["bits_per_dim"] == pytest.approx(-elbo.mean().item() / 64 / math.log(2), rel=1e-5)
+    assert metrics["standard_error_nats"] == pytest.approx(elbo.std().item() / 60**0.5, rel=1e-4)
+    distance = evaluation.frechet_distance_of_images(net, x, fakes.clamp(0, 1))
+    assert metrics["test_frechet_distance"] == pytest.approx(distance, rel=1e-4)
+    floor = evaluation.frechet_distance_of_images(net, x, few_digits.train.x[:60])
+    assert metrics["frechet_distance_of_training_images"] == pytest.approx(floor, rel=1e-6)
+    further = recipes.train("ddpm", "digits", tmp_path, epochs=12, seed=4, device="cpu")
+    assert further["steps"] == 4 * metrics["steps"]
+    assert further["test_elbo_nats"] > metrics["test_elbo_nats"] + 10
+
+
+def test_diffusion_takes_colours_of_256_levels_and_nothing_in_between(tmp_path, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, (6, 3, 12, 12), generator=generator) / 255
+    monkeypatch.setattr(recipes, "load", lambda _: small("colours", x))
+    monkeypatch.setattr(recipes, "_save_samples", lambda *_: None)
+    metrics, model = trained("ddpm", tmp_path, small("colours", x))
+    assert (model.num_levels, model.image_shape) == (256, (3, 12, 12))
+    assert metrics["test_elbo_nats"] < 0
+    assert "test_frechet_distance" not in metrics
+    for name, other in {"between": x + 0.4 / 255, "binary": x.round()}.items():
+        monkeypatch.setattr(recipes, "load", lambda _, name=name, other=other: small(name, other))
+        with pytest.raises(ValueError, match=f"ddpm models .* and {name}"):
+            recipes.train("ddpm", "any", tmp_path / name, device="cpu")

@@ -1,8 +1,9 @@
 """The settings with which `course train` trains each reference model, and what it reports afterwards.
 
 A run lives in a folder: `checkpoint.ckpt` while and after training, `metrics.json` and `samples.png` at the end. The
-same command goes on from the checkpoint. `likelihood.py` and `adversarial.py` hold the recipes; each kind says how its
-models are trained (`train`), judged (`evaluate`) and shown (`draw`).
+same command goes on from the checkpoint. `likelihood.py`, `flows.py`, `diffusion.py`, `adversarial.py` and
+`translation.py` hold the recipes; each kind says how its models are trained (`train`), judged (`evaluate`) and shown
+(`draw`).
 """
 
 import json
@@ -14,13 +15,20 @@ from torch import nn
 
 from course_utils.data import Images, load
 from course_utils.files import replacing, write_text
-from course_utils.recipes import adversarial, likelihood
+from course_utils.recipes import adversarial, diffusion, flows, likelihood, translation
 from course_utils.recipes.adversarial import AdversarialRecipe
 from course_utils.recipes.likelihood import LikelihoodRecipe
+from course_utils.recipes.translation import TranslationRecipe
 
-Recipe = LikelihoodRecipe | AdversarialRecipe
+Recipe = LikelihoodRecipe | AdversarialRecipe | TranslationRecipe
 
-RECIPES: dict[str, Recipe] = {**likelihood.RECIPES, **adversarial.RECIPES}
+RECIPES: dict[str, Recipe] = {
+    **likelihood.RECIPES,
+    **flows.RECIPES,
+    **diffusion.RECIPES,
+    **adversarial.RECIPES,
+    **translation.RECIPES,
+}
 
 
 def train(
@@ -45,21 +53,25 @@ def train(
 
     Raises:
         ValueError: an unknown model, or data that the model cannot take.
-        DataNotFoundError, DamagedDataError: as `course_utils.data.load`.
+        DataNotFoundError, DamagedDataError: as `course_utils.data.load` and `load_pairs`.
     """
     if name not in RECIPES:
         close = get_close_matches(name, RECIPES, n=1)
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise ValueError(f"there is no model named {name!r}{hint}; there are {', '.join(RECIPES)}")
-    recipe, images = RECIPES[name], load(data_name)
+    recipe = RECIPES[name]
+    images = recipe.load(data_name) if isinstance(recipe, TranslationRecipe) else load(data_name)
     recipe.require_fitting(name, images)
     changes = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
     settings = {**recipe.settings, **{key: value for key, value in changes.items() if value is not None}}
     shape = tuple(images.train.x.shape[1:])
-    num_classes = int(images.train.y.max()) + 1 if recipe.with_labels else 0
+    if isinstance(recipe, TranslationRecipe):
+        told = images.train.y.shape[1]  # channels of the targets
+    else:
+        told = int(images.train.y.max()) + 1 if recipe.with_labels else 0  # classes
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = recipe.build(shape, num_classes)
+        model = recipe.build(shape, told)
     if compiled:
         model.compile()
     num_parameters = sum(parameter.numel() for parameter in model.parameters())

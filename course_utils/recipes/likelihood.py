@@ -61,20 +61,27 @@ class LikelihoodRecipe:
             require_labels(name, images)
 
     def train(self, model: nn.Module, images: Images, **settings) -> Trained:
-        """Train by `fit` on images that are, where they are grey, binarised anew for every batch."""
+        """Train by `fit`, with `transform` applied anew to every batch."""
         history = fit(
             model,
             images.train if self.with_labels else images.train.x,
             loss=self.loss,
-            # Static binary images stay as they are.
-            transform=binarize if self.likelihood and images.train.x.shape[1] == 1 else None,
+            transform=self.transform(images),
             **settings,
         )
         return Trained(len(history.loss), history.seconds)
 
+    def transform(self, images: Images) -> Callable[[Tensor], Tensor] | None:
+        """Return what `fit` does to a batch: grey images are binarised (static binary images stay as they are)."""
+        return binarize if self.likelihood and images.train.x.shape[1] == 1 else None
+
+    def held_out(self, images: Images, seed: int) -> Tensor:
+        """Return the test images (N, C, H, W) that the likelihood is of: grey ones are binarised once by the seed."""
+        x = images.test.x
+        return x if x.shape[1] > 1 else binarize(x, torch.Generator().manual_seed(seed))
+
     def evaluate(self, model: nn.Module, images: Images, seed: int, num_samples: int) -> dict:
-        """Return the log-likelihood of the test set or bounds of it, with grey images binarised once by the seed, or
-        its reconstruction error; print it."""
+        """Return the log-likelihood of `held_out` images or bounds of it, or their reconstruction error; print it."""
         device, test = next(model.parameters()).device, images.test
         started = time.monotonic()
         if self.likelihood is None:
@@ -82,8 +89,7 @@ class LikelihoodRecipe:
             error = evaluation.estimate_mean(lambda x: (model(x) - x).square().flatten(1).sum(1), x)
             print(f"test squared error: {error.mean:.3f} +- {error.standard_error:.3f} an image")
             return {"test_squared_error": error.mean}
-        x = test.x if test.x.shape[1] > 1 else binarize(test.x, torch.Generator().manual_seed(seed))
-        x = x.to(device)
+        x = self.held_out(images, seed).to(device)
         batch = (x, test.y.to(device)) if self.with_labels else (x,)
         num_dims = x[0].numel()
         if self.likelihood == "exact":

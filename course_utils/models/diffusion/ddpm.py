@@ -18,6 +18,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from course_utils.models.autoregressive.logistics import require_levels
 from course_utils.models.diffusion.schedule import Schedule
 
 
@@ -43,8 +44,11 @@ class DDPM(nn.Module):
         self.num_levels = num_levels
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """Return the guess at the noise in x_t at times t (B,), like x_t."""
-        return self.network(x_t, t)
+        """Return the guess at the noise in x_t at times t (B,), like x_t. Raises ValueError if it comes otherwise."""
+        noise = self.network(x_t, t)
+        if noise.shape != x_t.shape:
+            raise ValueError(f"the network must return noise {tuple(x_t.shape)} like x_t, got {tuple(noise.shape)}")
+        return noise
 
     def loss(self, x: Tensor) -> Tensor:
         """Return |noise - guess|^2, the mean over values, at a random time for each image: (). Ho et al. 2020, 14."""
@@ -63,9 +67,10 @@ class DDPM(nn.Module):
         """Return the T + 1 terms of -elbo of each image, by one draw each, (B, T + 1), in nats, all at least 0.
 
         Column 0 is -log p(x_0 | x_1), column t - 1 the KL of step t = 2 ... T, column T that of x_T to the prior.
-        Raises ValueError for another shape.
+        Raises ValueError for another shape, and for x that holds no levels.
         """
         self._require_images(x)
+        require_levels(x, self.num_levels)
         terms = [-self._reconstruction(x)]
         for step in range(2, self.schedule.num_steps + 1):
             t = torch.full((len(x),), step, device=x.device)

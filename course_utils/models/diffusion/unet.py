@@ -45,7 +45,9 @@ class TimeUNet(nn.Module):
 
     def __init__(self, num_channels: int, hidden_dim: int = 32, num_levels: int = 2):
         super().__init__()
-        if hidden_dim % 8:
+        if num_channels < 1 or num_levels < 1:
+            raise ValueError(f"num_channels and num_levels must be at least 1, got {num_channels} and {num_levels}")
+        if hidden_dim < 8 or hidden_dim % 8:
             raise ValueError(f"hidden_dim must be a multiple of 8, the groups of the norm, got {hidden_dim}")
         time_dim = 4 * hidden_dim
         dims = [hidden_dim * 2**level for level in range(num_levels)]
@@ -65,7 +67,15 @@ class TimeUNet(nn.Module):
         )
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        """Return the noise in x (B, C, H, W) at times t (B,), like x. Raises ValueError for odd sides."""
+        """Return the noise in x (B, C, H, W) at times t (B,), like x.
+
+        Raises ValueError for another number of channels, sides that cannot be halved, or not one time an image.
+        """
+        num_channels = self.stem.in_channels
+        if x.ndim != 4 or x.shape[1] != num_channels:
+            raise ValueError(f"the network was built for images (B, {num_channels}, H, W), got x {tuple(x.shape)}")
+        if t.shape != x.shape[:1]:
+            raise ValueError(f"one time for each of {len(x)} images was due, got t {tuple(t.shape)}")
         factor = 2 ** (len(self.down) - 1)
         if x.shape[2] % factor or x.shape[3] % factor:
             raise ValueError(f"height and width must be multiples of {factor}, got {x.shape[2]}x{x.shape[3]}")

@@ -39,6 +39,24 @@ class Chain(nn.Module):
         return z, log_det
 
 
+class Flattened(nn.Module):
+    """An invertible layer of vectors applied to examples of any shape: z is given the shape of x."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return z in the shape of x, and log |det dz/dx|, (B,)."""
+        z, log_det = self.network(x.flatten(1))
+        return z.view_as(x), log_det
+
+    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return x in the shape of z, and log |det dx/dz|, (B,)."""
+        x, log_det = self.network.inverse(z.flatten(1))
+        return x.view_as(z), log_det
+
+
 class Flow(nn.Module):
     """The density that an invertible network makes of a standard normal.
 

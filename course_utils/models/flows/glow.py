@@ -15,7 +15,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils.models.flows.flow import Chain, Flow
-from course_utils.models.flows.realnvp import AffineCoupling, MultiScale, Reshaped, ResidualNet, Squeeze, channel_mask
+from course_utils.models.flows.realnvp import (
+    AffineCoupling,
+    MultiScale,
+    Reshaped,
+    ResidualNet,
+    Squeeze,
+    channel_mask,
+    require_image_shape,
+)
 
 
 class ActNorm(nn.Module):
@@ -103,9 +111,12 @@ class Glow(Flow):
         num_steps: int = 4,
         num_scales: int = 2,
     ):
+        require_image_shape(image_shape)
+        if num_scales < 1 or num_steps < 1:
+            raise ValueError(f"num_scales and num_steps must be at least 1, got {num_scales} and {num_steps}")
         num_channels, height, width = image_shape
         factor = 2**num_scales
-        if num_scales < 1 or num_steps < 1 or height % factor or width % factor:
+        if height % factor or width % factor:
             raise ValueError(
                 f"{num_scales} scales of {num_steps} steps need sides that are multiples of {factor}, got images of "
                 f"{height}x{width}"

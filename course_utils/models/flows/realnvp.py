@@ -148,6 +148,12 @@ def channel_mask(num_channels: int) -> Tensor:
     return (torch.arange(num_channels) < num_channels // 2).to(torch.get_default_dtype()).view(-1, 1, 1)
 
 
+def require_image_shape(image_shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless the shape is one of images (C, H, W)."""
+    if len(image_shape) != 3 or min(image_shape) < 1:
+        raise ValueError(f"image_shape must be (C, H, W), got {tuple(image_shape)}")
+
+
 class RealNVP(Flow):
     """RealNVP for images (C, H, W): at each scale three checkerboard couplings, a squeeze, three channel couplings.
 
@@ -159,9 +165,12 @@ class RealNVP(Flow):
     def __init__(
         self, image_shape: tuple[int, int, int], hidden_dim: int = 32, num_blocks: int = 2, num_scales: int = 2
     ):
+        require_image_shape(image_shape)
+        if num_scales < 1:
+            raise ValueError(f"num_scales must be at least 1, got {num_scales}")
         num_channels, height, width = image_shape
         factor = 2 ** (num_scales - 1)
-        if num_scales < 1 or height % factor or width % factor:
+        if height % factor or width % factor:
             raise ValueError(
                 f"{num_scales} scales need sides that are multiples of {factor}, got images of {height}x{width}"
             )

@@ -10,6 +10,7 @@ from torch import nn
 from course_utils.models.diffusion.ddpm import DDPM, _log_mass
 from course_utils.models.diffusion.schedule import Schedule, cosine_alpha_bars
 from course_utils.models.diffusion.unet import TimeUNet, time_features
+from course_utils.training import fit
 
 DOUBLE = torch.float64
 
@@ -196,6 +197,34 @@ def test_network_knows_the_time_and_keeps_the_shape():
     torch.testing.assert_close(features[1, 0], torch.tensor(7.0).sin())
 
 
+class Repeated(nn.Module):
+    """A network of the wrong number of channels, which broadcasting would hide."""
+
+    def forward(self, x_t, t):
+        return x_t.repeat(1, 3, 1, 1)
+
+
+@pytest.mark.training
+def test_a_trained_model_draws_both_kinds_of_image_as_often_as_the_data(training_seeds):
+    """Bright left (70 %) or bright right half: every sample is one of the two, in about these proportions."""
+    left = torch.tensor([1.0, 1, -1, -1]).expand(1, 4, 4) * 0.75
+    data = torch.cat([left.expand(700, 1, 4, 4), -left.expand(300, 1, 4, 4)])
+    shares, errors = [], []
+    for seed in training_seeds:
+        torch.manual_seed(seed)
+        model = DDPM(TimeUNet(1, 8), (1, 4, 4), 20)
+        fit(model, data, epochs=40, batch_size=100, lr=5e-3, cosine=True, seed=seed, device="cpu")
+        drawn = model.sample(1000)
+        is_left = drawn[:, 0, :, :2].mean((1, 2)) > 0
+        nearer = torch.where(is_left.view(-1, 1, 1, 1), left, -left)
+        shares.append(is_left.double().mean().item())
+        errors.append((drawn - nearer).square().mean().sqrt().item())
+    print(f"seeds {list(training_seeds)}: share of left {shares}, root mean squared distance to the nearer {errors}")
+    # Over five seeds the shares have mean 0.68 and standard deviation 0.03, half of it from drawing 1,000.
+    assert all(0.6 < share < 0.8 for share in shares)
+    assert all(0 < error < 0.1 for error in errors)
+
+
 @pytest.mark.parametrize(
     ("action", "message"),
     [
@@ -206,7 +235,25 @@ def test_network_knows_the_time_and_keeps_the_shape():
         (lambda: DDPM(nn.Identity(), (1, 1, 1)).loss(torch.full((2, 1, 1, 1), 2.0)), r"\[-1, 1\], got values from 2"),
         (lambda: gaussian_model(10).sample_ddim(2, 11), r"num_steps must be 1 ... 10, got 11"),
         (lambda: gaussian_model(10).sample(0), "num_samples must be at least 1"),
+        (lambda: gaussian_model(10).sample_ddim(2, 0), r"num_steps must be 1 ... 10, got 0"),
+        (lambda: DDPM(nn.Identity(), (1, 1, 1), num_steps=0), "num_steps must be at least 1, got 0"),
+        (lambda: DDPM(nn.Identity(), (1, 1, 1), num_levels=1), "num_levels must be at least 2, got 1"),
+        (
+            lambda: gaussian_model(10).elbo(torch.full((2, 1, 1, 1), 0.01, dtype=DOUBLE)),
+            r"levels -1, -1 \+ 2/63, ..., 1",
+        ),
+        (
+            lambda: DDPM(Repeated(), (1, 4, 4)).loss(torch.zeros(2, 1, 4, 4)),
+            r"noise \(2, 1, 4, 4\) like x_t, got \(2, 3, 4, 4\)",
+        ),
         (lambda: TimeUNet(1, hidden_dim=12), "multiple of 8"),
+        (lambda: TimeUNet(1, hidden_dim=0), "multiple of 8"),
+        (lambda: TimeUNet(1, 8, num_levels=0), "num_levels must be at least 1, got 1 and 0"),
+        (
+            lambda: TimeUNet(1, 8)(torch.zeros(1, 3, 4, 4), torch.tensor([1])),
+            r"images \(B, 1, H, W\), got x \(1, 3, 4, 4",
+        ),
+        (lambda: TimeUNet(1, 8)(torch.zeros(2, 1, 4, 4), torch.tensor([1])), r"each of 2 images was due, got t \(1,\)"),
         (lambda: TimeUNet(1, 8)(torch.zeros(1, 1, 5, 4), torch.tensor([1])), "multiples of 2, got 5x4"),
         (lambda: Schedule(0), "num_steps must be at least 1, got 0"),
     ],

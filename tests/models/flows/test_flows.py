@@ -8,7 +8,7 @@ from scipy import stats
 
 from course_utils.models.flows.dequantization import Dequantized, Logit, UniformNoise, VariationalNoise
 from course_utils.models.flows.ffjord import FFJORD, exact_trace, hutchinson_trace
-from course_utils.models.flows.flow import Chain, Flow
+from course_utils.models.flows.flow import Chain, Flattened, Flow
 from course_utils.models.flows.glow import ActNorm, Glow, InvertibleConv1x1
 from course_utils.models.flows.nice import NICE
 from course_utils.models.flows.realnvp import (
@@ -26,6 +26,7 @@ from course_utils.training import fit
 DOUBLE = torch.float64
 FLOWS = {
     "nice": lambda: NICE(5, hidden_dim=16),
+    "nice_images": lambda: Flow(Flattened(NICE(6, hidden_dim=16)), (1, 2, 3)),
     "realnvp_points": lambda: RealNVPPoints(5, hidden_dim=16),
     "realnvp_1_scale": lambda: RealNVP((1, 3, 4), hidden_dim=4, num_scales=1),
     "realnvp_2_scales": lambda: RealNVP((1, 4, 6), hidden_dim=4),
@@ -77,7 +78,7 @@ def test_log_det_equals_autograds(name):
         size = x[0].numel()
         expected = torch.linalg.slogdet(jacobian.reshape(size, size)).logabsdet
         torch.testing.assert_close(log_det[n], expected, rtol=1e-5, atol=1e-6)
-    assert log_det.std() > 1e-4 or name == "nice"  # NICE alone has one determinant for all
+    assert log_det.std() > 1e-4 or name.startswith("nice")  # NICE alone has one determinant for all
 
 
 @pytest.mark.parametrize("name", ["realnvp_2_scales", "realnvp_3_scales_colour", "glow"])
@@ -328,13 +329,14 @@ def test_uniform_noise_fills_the_bins_and_samples_are_levels():
     assert stats.chisquare(counts.numpy(), [2500, 7500, 12_500, 17_500]).pvalue > 1e-4
 
 
+@pytest.mark.training
 @pytest.mark.parametrize(
-    ("make", "reached"), [(lambda: NICE(2, 32), 0.12), (lambda: RealNVPPoints(2, 32), 0.12)], ids=["nice", "realnvp"]
+    ("make", "reached"), [(lambda: NICE(2, 32), 0.16), (lambda: RealNVPPoints(2, 32), 0.03)], ids=["nice", "realnvp"]
 )
-def test_flows_learn_a_bent_density(make, reached):
+def test_flows_learn_a_bent_density(make, reached, training_seeds):
     """x_2 = x_1^2 / 2 + noise: its entropy is known, so the distance from the best likelihood is, too."""
     found = []
-    for seed in range(5):
+    for seed in training_seeds:
         torch.manual_seed(seed)
         noise = torch.randn(6000, 2)
         x = torch.stack([noise[:, 0], noise[:, 0] ** 2 / 2 + 0.3 * noise[:, 1]], 1)
@@ -342,7 +344,7 @@ def test_flows_learn_a_bent_density(make, reached):
         fit(model, x[:4000], epochs=12, batch_size=200, lr=5e-3, cosine=True, seed=seed)
         truth = -0.5 * noise[4000:].square().sum(1) - math.log(2 * math.pi) - math.log(0.3)
         found.append((truth - model.log_prob(x[4000:]).detach()).mean().item())
-    print(f"nats below the truth, seeds 0 to 4: {min(found):.3f} to {max(found):.3f}")
+    print(f"nats below the truth, seeds {list(training_seeds)}: {min(found):.3f} to {max(found):.3f}")
     assert min(found) > -0.05
     assert max(found) < reached
 
@@ -353,6 +355,14 @@ def test_flows_learn_a_bent_density(make, reached):
         (lambda: NICE(1), "at least 2 dimensions, got 1"),
         (lambda: RealNVP((1, 5, 4)), "multiples of 2, got images of 5x4"),
         (lambda: Glow((1, 6, 4)), "multiples of 4, got images of 6x4"),
+        (lambda: RealNVP((4, 4)), r"image_shape must be \(C, H, W\), got \(4, 4\)"),
+        (lambda: Glow((4, 4)), r"image_shape must be \(C, H, W\), got \(4, 4\)"),
+        (lambda: RealNVP((1, 4, 4), num_scales=0), "num_scales must be at least 1, got 0"),
+        (lambda: Glow((1, 4, 4), num_steps=0), "at least 1, got 2 and 0"),
+        (lambda: RealNVP((1, 4, 4), hidden_dim=4).log_prob(torch.zeros(2, 1, 4, 6)), r"x must be \(B, 1, 4, 4\)"),
+        (lambda: NICE(3).inverse(torch.zeros(2, 4)), r"z must be \(B, 3\), got \(2, 4\)"),
+        (lambda: FFJORD(0), "num_dims must be at least 1, got 0"),
+        (lambda: MultiScale(Chain([]), Chain([]))(torch.zeros(1, 3, 2, 2)), "even number of channels was due.*got 3"),
         (lambda: Squeeze()(torch.zeros(1, 1, 3, 4)), "even sides, got 3x4"),
         (lambda: NICE(3).log_prob(torch.zeros(2, 4)), r"x must be \(B, 3\), got \(2, 4\)"),
         (lambda: Dequantized(Ramp(), UniformNoise(), 4).elbo(torch.full((1, 1), 0.4)), "levels k / 3"),
