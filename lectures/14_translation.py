@@ -645,7 +645,7 @@ for ax, change in zip(axes.flat, changes, strict=True):
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Unseen scenes. Where the two pictures differ, the error is always smaller than that of the unchanged picture, and less than half of it in all but one. Best is the background, apart from some speckle; hardest the viewpoint, where pixels must *move*, and what was hidden must be invented: detail is missing. Light is in between: shadow and bright side change places. The hat comes and goes, a little blurred.
+# Unseen scenes. Where the two pictures differ, the error is always smaller than that of the unchanged picture, and about half of it or less in all but one. Best is the background, apart from some speckle; hardest the viewpoint, where pixels must *move*, and what was hidden must be invented: detail is missing. Light is in between: shadow and bright side change places. The hat comes and goes, a little blurred.
 #
 # Two famous relatives, without a run of our own:
 #
@@ -711,7 +711,7 @@ plotting.compare_rows({name: (images[:12] + 1) / 2 for name, images in rows.item
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# The search knows what handwriting looks like: its error in the hole is about half that of a flat fill, and the step over the border is like that of true images. Blending changes little here, for a stroke that ends at a border is a step that *should* be there. It is made for smooth surroundings:
+# The search knows what handwriting looks like: its error in the hole is little more than half that of a flat fill, and the step over the border is like that of true images. Blending changes little here, for a stroke that ends at a border is a step that *should* be there. It is made for smooth surroundings:
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # We paste the block of one scene into another, by copying and by Poisson's equation, with a generous mask: the square around it.
@@ -768,7 +768,7 @@ plotting.compare_rows({k: (x[:5].clamp(-1, 1) + 1) / 2 for k, x in {**rows, "tru
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Bicubic interpolation is a guess without knowledge. Regression has the best PSNR (peak signal-to-noise ratio, the mean squared error in decibels), and little of the detail. The game loses about one decibel, brings back much of the detail, and has patches several times nearer to real ones. It *looks* better and *is* further from the truth; think of that before you enlarge a number plate. Both are exactly consistent with the 8x8 pixels.
+# Bicubic interpolation is a guess without knowledge. Regression has the best PSNR (peak signal-to-noise ratio, the mean squared error in decibels), and little of the detail. The game gives up a little of that, brings back part of the detail, and has patches nearer to real ones. It *looks* better and *is* further from the truth; think of that before you enlarge a number plate. Both are exactly consistent with the 8x8 pixels.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Style transfer
