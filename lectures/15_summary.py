@@ -78,7 +78,7 @@ print("{:.3f} +- {:.3f}".format(*bits(log_prob["each pixel alone"])))
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2. Eight entrants
 #
-# One of each family, all small. (Settings are those of its own lecture, or the best of at most four that were tried beforehand.) The clock counts seconds of one core, for
+# One of each family, all small. (Settings are those of its own lecture, or the best of at most four that were tried beforehand on these same test images; a stricter comparison would choose by validation images.) The clock counts seconds of one core, for
 # training alone. First two from the early lectures: the **mixture of Gaussians** (lecture 2), and the **autoencoder** (lecture 9).
 #
 # An autoencoder is *not* a generative model: it cannot sample, since nobody knows where in its latent space codes lie. We let it, by fitting a mixture of Gaussians
