@@ -138,13 +138,11 @@ def show(output: NotebookNode) -> Block | None:
     if output.output_type == "stream":
         return _printed(ansi2html(output.text.rstrip()))
     data = output.get("data", {})
-    for kind in ("image/png", "image/gif"):
-        if kind in data:
-            encoded = data[kind].strip()
-            alt = html.escape(data.get("text/plain", "figure"), quote=True)
-            width, height = Image.open(io.BytesIO(base64.b64decode(encoded))).size
-            image = f'<img alt="{alt}" style="--aspect: {width / height:.4f}" src="data:{kind};base64,{encoded}">'
-            return Block(image, min(IMAGE_HEIGHT, PAGE_WIDTH * height / width) / LINE_HEIGHT + 0.5)
+    animated = re.match(r'<img alt="([^"]*)" src="data:image/gif;base64,([^"]+)">$', data.get("text/html", ""))
+    if animated:
+        return _image("image/gif", animated[2], html.unescape(animated[1]))
+    if "image/png" in data:
+        return _image("image/png", data["image/png"].strip(), data.get("text/plain", "figure"))
     if "image/svg+xml" in data:
         return Block(f'<div class="drawing">{data["image/svg+xml"]}</div>', FULL_PAGE)
     if "text/html" in data:
@@ -155,6 +153,13 @@ def show(output: NotebookNode) -> Block | None:
     if "text/plain" in data:
         return _printed(html.escape(data["text/plain"]))
     return None
+
+
+def _image(kind: str, encoded: str, alt: str) -> Block:
+    width, height = Image.open(io.BytesIO(base64.b64decode(encoded))).size
+    shape = f'alt="{html.escape(alt, quote=True)}" style="--aspect: {width / height:.4f}"'
+    high = min(IMAGE_HEIGHT, PAGE_WIDTH * height / width)
+    return Block(f'<img {shape} src="data:{kind};base64,{encoded}">', high / LINE_HEIGHT + 0.5)
 
 
 def _printed(text: str) -> Block:

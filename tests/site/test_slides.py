@@ -44,7 +44,7 @@ def test_every_slide_fits_the_screen(visit, name):
             faults.append((number, found))
         page.evaluate("Reveal.next()")
     assert page.evaluate("Reveal.isLastSlide()")
-    assert faults == []
+    assert faults == [], "\n".join(map(str, faults))
 
 
 @pytest.mark.browser
