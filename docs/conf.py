@@ -43,6 +43,5 @@ html_theme_options = {
     "use_download_button": False,
     "home_page_in_toc": True,
     "show_navbar_depth": 1,
-    "article_header_end": ["theme-switcher", "search-button", "toggle-secondary-sidebar"],
 }
 suppress_warnings = ["myst.header", "mystnb.unknown_mime_type"]

@@ -19,6 +19,7 @@ from sphinx.cmd.build import build_main
 from course_utils import notebooks
 from course_utils.files import write_text
 from publish.assets import packages
+from publish.live import MODELS
 
 ROOT = notebooks.ROOT
 SOURCES, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
@@ -77,11 +78,24 @@ def lay_out() -> None:
     staged = {*files, *(path.relative_to(SOURCES) for path in SOURCES.rglob("*.md"))}
     for page, file in files.items():
         write_text(_notebook(file, page, staged), SOURCES / page)
-    mathjax = packages() / "mathjax" / "es5" / "tex-svg-full.js"
-    (SOURCES / "_static" / "mathjax").mkdir(parents=True)
-    shutil.copy(mathjax, SOURCES / "_static" / "mathjax")
+    _add_scripts(SOURCES / "_static")
     for page in SOURCES.rglob("*.md"):
         write_text(linked(page.read_text(), Path("docs") / page.relative_to(SOURCES), staged), page)
+
+
+def _add_scripts(static: Path) -> None:
+    """Put beside the course's own scripts what they need: MathJax, onnxruntime, and the models."""
+    mathjax, runtime = packages() / "mathjax" / "es5", packages() / "onnxruntime-web" / "dist"
+    wanted = {
+        "mathjax": [mathjax / "tex-svg-full.js"],
+        "live/ort": [runtime / f"{name}.mjs" for name in ("ort.wasm.min", "ort-wasm-simd-threaded")]
+        + [runtime / "ort-wasm-simd-threaded.wasm"],
+        "live/models": sorted(MODELS.glob("*.onnx")),
+    }
+    for folder, files in wanted.items():
+        (static / folder).mkdir(parents=True)
+        for file in files:
+            shutil.copy(file, static / folder)
 
 
 def main() -> int:
