@@ -58,12 +58,18 @@ def from_source(source: Path, root: Path = ROOT) -> NotebookNode:
     return notebook
 
 
+def colab_address(notebook: Path, root: Path = ROOT) -> str:
+    """Where Colab opens a committed notebook, given by its path in the repository."""
+    opener = repository(root).replace("https://github.com", "https://colab.research.google.com/github")
+    return f"{opener}/blob/main/{notebook.as_posix()}"
+
+
 def _colab_cells(source: Path, root: Path) -> list[NotebookNode]:
     address = repository(root)
-    folder = "lectures" if is_lecture(source) else f"assignments/{source.parent.name}"
-    page = f"{address.replace('https://github.com', 'https://colab.research.google.com/github')}/blob/main"
+    folder = Path("lectures") if is_lecture(source) else Path("assignments") / source.parent.name
     badge = nbformat.v4.new_markdown_cell(
-        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({page}/{folder}/{source.stem}.ipynb)"
+        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+        f"({colab_address(folder / f'{source.stem}.ipynb', root)})"
     )
     badge.id = "colab-badge"
     setup = nbformat.v4.new_code_cell(
