@@ -6,7 +6,7 @@ ASSIGNMENTS := $(notdir $(wildcard solutions/a*))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo lab test test-training lint format fresh notebooks lectures assignments bench-grading bench-cases clean \
-	bench-sampling bench-likelihoods bench-gan-modes
+	bench-sampling bench-likelihoods bench-gan-modes site slides test-site live
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -34,12 +34,16 @@ lab: setup  ## Open JupyterLab on the course
 
 # Tests of the grader start processes of their own and time them: they have the machine to themselves.
 test: setup  ## Run all tests but the training claims
-	$(BIN)/python -m pytest -m "not training" --ignore tests/grading -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m "not training" --ignore tests/grading --ignore tests/site -n 2 --dist worksteal
 	$(BIN)/python -m pytest tests/grading
 
 SEEDS ?= 5
 test-training: setup  ## Show what trained models promise, with SEEDS seeds each (5: twenty minutes)
 	$(BIN)/python -m pytest -m training --seeds $(SEEDS) -n 2 --dist worksteal tests/models tests/evaluation
+
+# Needs a browser: on Debian, apt-get install chromium.
+test-site: setup  ## Look at the built site and slides in a real browser (make site slides first)
+	$(BIN)/python -m pytest tests/site
 
 lint: setup  ## Check style
 	$(BIN)/ruff check .
@@ -59,6 +63,15 @@ lectures: notebooks
 
 assignments: notebooks  ## Make the students' versions from the solutions
 	for name in $(ASSIGNMENTS); do $(BIN)/course release $$name || exit 1; done
+
+site: setup  ## Build the course's site: build/site/index.html
+	$(BIN)/python -m publish.site
+
+slides: setup  ## Make one file of slides for each lecture: build/site/slides
+	$(BIN)/python -m publish.slides
+
+live: setup  ## Train and export again the models that run in the site's pages (ten minutes)
+	$(BIN)/python -m publish.live
 
 bench-grading: setup  ## Time this grader beside stock nbgrader: benchmarks/grading.md (an hour)
 	$(BIN)/python -m benchmarks.grading

@@ -22,7 +22,7 @@ from publish.assets import packages
 from publish.live import MODELS
 
 ROOT = notebooks.ROOT
-SOURCES, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
+SOURCES, DOCTREES, SITE = (ROOT / "build" / name for name in ("site-source", "site-doctrees", "site"))
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s:]+?)(#[^)\s]*)?\)")
 
 
@@ -101,7 +101,9 @@ def _add_scripts(static: Path) -> None:
 def main() -> int:
     os.environ["COURSE_REPOSITORY"] = notebooks.repository()
     lay_out()
-    return build_main(["-b", "html", "-W", "--keep-going", "-j", "auto", "-q", str(SOURCES), str(SITE)])
+    return build_main(
+        ["-b", "html", "-W", "--keep-going", "-j", "auto", "-q", "-d", str(DOCTREES), str(SOURCES), str(SITE)]
+    )
 
 
 if __name__ == "__main__":

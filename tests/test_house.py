@@ -90,3 +90,10 @@ def test_the_readme_names_what_is_there():
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE), f"no target {target}"
     for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", readme):
         assert (ROOT / link).exists(), f"README.md links to {link}, which is not there"
+
+
+def test_citation_and_package_agree():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == PROJECT["version"]
+    assert " AND ".join(citation["license"]) == PROJECT["license"]
+    assert citation["authors"] == PROJECT["authors"]
