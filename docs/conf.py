@@ -32,7 +32,9 @@ autodoc_default_options = {"members": True, "show-inheritance": True, "exclude-m
 html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["course.css"]
+html_context = {"default_mode": "auto"}
 html_copy_source = False
 html_show_sourcelink = False
 html_last_updated_fmt = None
@@ -60,15 +62,15 @@ def plain_text(app, what, name, obj, options, lines: list[str]) -> None:
     for line in lines:
         indented = line.startswith("    ")
         if line.strip() and not indented:
-            inside = "section" if re.match(r"(Args|Raises|Returns|Yields):$", line) else None
+            before, inside = inside, "section" if re.match(r"(Args|Raises|Returns|Yields):$", line) else None
             argument = re.match(r"(\w[\w, ]*): (.+)", line) if what != "module" else None
             if argument and inside is None:
                 inside = "argument"
                 line = f"* **{argument[1]}**: {_escaped(argument[2])}"
-                if shown and shown[-1] and not shown[-1].startswith(("* ", "  ")):
-                    shown.append("")
             else:
                 line = _escaped(line)
+            if before != inside and shown and shown[-1]:  # markup begins and ends at an empty line
+                shown.append("")
         elif indented and inside is None:
             inside = "block"
             shown += ["", "::", ""]

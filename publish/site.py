@@ -90,7 +90,7 @@ def _add_scripts(static: Path) -> None:
         "mathjax": [mathjax / "tex-svg-full.js"],
         "live/ort": [runtime / f"{name}.mjs" for name in ("ort.wasm.min", "ort-wasm-simd-threaded")]
         + [runtime / "ort-wasm-simd-threaded.wasm"],
-        "live/models": sorted(MODELS.glob("*.onnx")),
+        "live/models": [*sorted(MODELS.glob("*.onnx")), *sorted(MODELS.glob("*.json"))],
     }
     for folder, files in wanted.items():
         (static / folder).mkdir(parents=True)

@@ -206,7 +206,7 @@ class OracleCheck(Check):
         return next((guesses[n][0] for n in alive if n in differs), ())
 
     def _matches(self, value, guess):
-        if value.shape != guess.shape:
+        if value.shape != guess.shape or value.numel() == 0:
             return False
         first, guessed = (tensor[(0,) * tensor.ndim].item() for tensor in (value, guess))
         if math.isfinite(first) and not math.isclose(first, guessed, rel_tol=0.1, abs_tol=0.1):

@@ -5,7 +5,7 @@ import importlib
 
 import torch
 
-NAMES = ["vae"]
+NAMES = ["game", "infogan", "pixelcnn", "vae"]
 torch.set_num_threads(1)
 
 parser = argparse.ArgumentParser(description=__doc__)

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import json
 import shutil
 import threading
 
@@ -77,3 +78,24 @@ def visit(browser, address):
     for watched in visited:
         watched.page.close()
     assert troubles == []
+
+
+@pytest.fixture
+def figure(visit):
+    """Open a figure's page and wait until it is ready; return the page and a way to call what it computes."""
+
+    def open_figure(name: str):
+        page = visit(f"live/{name}.html")
+        page.wait_for_selector(f'figure.live[data-name="{name}"][data-ready=true]', timeout=30_000)
+
+        def compute(function: str, *arguments):
+            call = f"""async () => {{
+                const figure = document.querySelector('figure.live[data-name="{name}"]');
+                const result = await figure.compute["{function}"](...{json.dumps(arguments)});
+                return ArrayBuffer.isView(result) ? Array.from(result) : result;
+            }}"""
+            return page.evaluate(call)
+
+        return page, compute
+
+    return open_figure

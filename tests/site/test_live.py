@@ -1,68 +1,20 @@
 """The live figures answer in time, to pointer and keys, and compute what the Python model computes."""
 
-import json
-
 import pytest
 import torch
 
 from course_utils.models.autoregressive.masked import causal_mask
 from course_utils.models.density.mixture import em_step, gmm_log_prob
+from publish.live.export import weights
+from publish.live.vae import build
+from tests.site.live import changed_by, milliseconds
 
-FIGURES = ["masks", "mixture", "vae"]
+FIGURES = ["game", "infogan", "masks", "mixture", "pixelcnn", "vae"]
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def figure(visit):
-    """Open a figure's page and wait until it is ready; return the page and a way to call what it computes."""
-
-    def open_figure(name: str):
-        page = visit(f"live/{name}.html")
-        page.wait_for_selector(f'figure.live[data-name="{name}"][data-ready=true]', timeout=30_000)
-
-        def compute(function: str, *arguments):
-            call = f"""async () => {{
-                const figure = document.querySelector('figure.live[data-name="{name}"]');
-                const result = await figure.compute["{function}"](...{json.dumps(arguments)});
-                return ArrayBuffer.isView(result) ? Array.from(result) : result;
-            }}"""
-            return page.evaluate(call)
-
-        return page, compute
-
-    return open_figure
-
-
-def changed_by(page, action, canvas: int = -1) -> bool:
-    """Whether an action changes the picture of one of the figure's canvases."""
-    shown = page.locator(".live-canvas").nth(canvas)
-    before = shown.screenshot()
-    action()
-    page.wait_for_timeout(150)
-    return shown.screenshot() != before
-
-
-def milliseconds(page, call: str, times: int = 50) -> float:
-    """The median time of a call of the figure's functions, written in JavaScript."""
-    script = f"""async () => {{
-        const {{ compute }} = document.querySelector("figure.live"), taken = [];
-        for (let n = 0; n < {times}; n++) {{
-            const start = performance.now();
-            await compute.{call};
-            taken.push(performance.now() - start);
-        }}
-        return taken.sort((a, b) => a - b)[{times // 2}];
-    }}"""
-    found = page.evaluate(script)
-    print(f"{call}: {found:.2f} ms, median of {times}")
-    return found
-
-
 def test_vae_decodes_as_in_python_and_follows_pointer_and_keys(figure):
-    from publish.live.export import weights
-    from publish.live.vae import build
-
     page, compute = figure("vae")
     model = build().eval()
     stored = weights("vae")

@@ -38,6 +38,13 @@ export async function loadModel(name) {
   };
 }
 
+/** What models/NAME.json holds. */
+export async function loadData(name) {
+  const answer = await fetch(new URL(`models/${name}.json`, HERE));
+  if (!answer.ok) throw new Error(`${name}.json: ${answer.status}`);
+  return answer.json();
+}
+
 /** Set up the figure of this name, and say so in it: first that it loads, then why it could not, should it fail. */
 export async function start(name, setup) {
   const figure = document.querySelector(`figure.live[data-name="${name}"]`);
@@ -62,18 +69,49 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** A labelled slider; `onInput` gets its value, now and at every move. */
-export function slider(parent, { label, min, max, step, value, onInput }) {
+/** A line of text below the pictures, which says in words what they show; screen readers read what changes in it. */
+export function statusLine(parent) {
+  const said = element("p", { className: "live-said" });
+  said.setAttribute("role", "status");
+  parent.append(said);
+  return said;
+}
+
+/** What the colours of a picture mean: pairs of a colour and a word. */
+export function legend(parent, entries) {
+  const made = element("p", { className: "live-legend" });
+  for (const [color, text] of entries) {
+    const swatch = element("span", { className: "live-swatch" });
+    swatch.style.background = color;
+    made.append(element("span", {}, swatch, text));
+  }
+  parent.append(made);
+}
+
+/** A labelled slider; `onInput` gets its value at every move. `format` says how the value is written. */
+export function slider(parent, { label, min, max, step, value, onInput, format = (x) => x.toFixed(step < 1 ? 2 : 0) }) {
   const shown = element("output");
   const input = element("input", { type: "range", min, max, step, value });
-  const tell = () => {
-    shown.textContent = Number(input.value).toFixed(step < 1 ? 2 : 0);
-    onInput(Number(input.value));
+  const show = () => {
+    shown.textContent = format(Number(input.value));
+    input.setAttribute("aria-valuetext", shown.textContent);
   };
-  input.addEventListener("input", tell);
+  input.addEventListener("input", () => {
+    show();
+    onInput(Number(input.value));
+  });
   parent.append(element("label", { className: "live-slider" }, element("span", { textContent: label }), input, shown));
-  shown.textContent = Number(value).toFixed(step < 1 ? 2 : 0);
+  show();
   return input;
+}
+
+/** A labelled list to choose from, pairs of a value and a word; `onChoose` gets the value chosen. */
+export function choice(parent, label, entries, onChoose) {
+  const made = element("select");
+  made.append(...entries.map(([value, textContent]) => element("option", { value, textContent })));
+  made.addEventListener("change", () => onChoose(made.value));
+  parent.append(element("label", { className: "live-choice" }, element("span", { textContent: label }), made));
+  return made;
 }
 
 /** A button that calls `onClick`. */
@@ -151,4 +189,9 @@ export function randomNumbers(seed) {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
   };
+}
+
+/** Standard normal numbers from a source of numbers in [0, 1) (Box and Muller). */
+export function normalNumbers(random) {
+  return () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }

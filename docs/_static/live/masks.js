@@ -1,7 +1,7 @@
 // The mask of a masked convolution, and what a pixel sees through a stack of them. Nothing is trained: both follow from
 // which taps of the kernel are open.
 
-import { arrowKeys, canvas, draggable, element, slider, start } from "./live.js";
+import { arrowKeys, canvas, choice, draggable, element, slider, start, statusLine } from "./live.js";
 
 const SIDE = 15; // pixels of the image, as in the lecture's widget
 const KERNEL_SIDE = 224, FIELD_SIDE = 360; // CSS pixels
@@ -40,9 +40,7 @@ await start("masks", async (body) => {
   body.append(controls);
   const kernel = canvas(body, KERNEL_SIDE, KERNEL_SIDE, "The kernel: open taps are blue.");
   const field = canvas(body, FIELD_SIDE, FIELD_SIDE, "The image: pixels that the chosen pixel sees are blue.");
-  const said = element("p", { className: "live-said" });
-  said.setAttribute("role", "status");
-  body.append(said);
+  const said = statusLine(body);
 
   function show() {
     drawGrid(kernel, KERNEL_SIDE, state.size, causalMask(state.type, state.size).map((open) => open && "#0072b2"));
@@ -58,10 +56,7 @@ await start("masks", async (body) => {
     said.textContent = `The marked pixel sees ${count} of the ${state.pixel} pixels before it.${itself}`;
   }
 
-  const types = element("select");
-  types.append(...["A", "B"].map((type) => element("option", { value: type, textContent: `type ${type}` })));
-  types.addEventListener("change", () => { state.type = types.value; show(); });
-  controls.append(element("label", {}, "first mask ", types));
+  choice(controls, "first mask", [["A", "type A"], ["B", "type B"]], (type) => { state.type = type; show(); });
   slider(controls, { label: "kernel size", min: 3, max: 7, step: 2, value: 3, onInput: (value) => { state.size = value; show(); } });
   slider(controls, { label: "layers", min: 1, max: 8, step: 1, value: 3, onInput: (value) => { state.layers = value; show(); } });
 

@@ -1,6 +1,8 @@
 // A mixture of Gaussians fitted to points that the reader sets, one step of expectation-maximisation at a time.
 
-import { arrowKeys, button, canvas, draggable, element, randomNumbers, slider, start } from "./live.js";
+import {
+  arrowKeys, button, canvas, draggable, element, normalNumbers, randomNumbers, slider, start, statusLine,
+} from "./live.js";
 
 const SIDE = 400; // CSS pixels; the plane goes from -1 to 1
 const JITTER = 1e-3; // added to each variance at each step, so that no component shrinks onto one point
@@ -51,9 +53,8 @@ export function emStep(points, components, jitter = JITTER) {
 await start("mixture", async (body) => {
   const plane = canvas(body, SIDE, SIDE, "The plane with your points, and an ellipse for each component.");
   const controls = element("div", { className: "live-controls" });
-  const said = element("p", { className: "live-said" });
-  said.setAttribute("role", "status");
-  body.append(controls, said);
+  body.append(controls);
+  const said = statusLine(body);
 
   let points = [], components = [], steps = 0, number = 3, seed = 0, cursor = [0, 0];
 
@@ -120,8 +121,7 @@ await start("mixture", async (body) => {
 
 /** Three clouds of points. */
 function example() {
-  const random = randomNumbers(7);
-  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const normal = normalNumbers(randomNumbers(7));
   const clouds = [[-0.5, 0.4, 0.16, 0.08], [0.45, 0.45, 0.08, 0.16], [0, -0.5, 0.24, 0.06]];
   return clouds.flatMap(([x, y, a, b]) => Array.from({ length: 30 }, () => [x + a * normal(), y + b * normal()]));
 }

@@ -1,8 +1,8 @@
 // A walk in the latent space of a VAE: drag the point, and the decoder draws the digit that lies there.
 
-import { arrowKeys, canvas, draggable, drawPixels, element, loadModel, start } from "./live.js";
+import { arrowKeys, canvas, draggable, drawPixels, loadModel, start, statusLine } from "./live.js";
 
-const SIDE = 320; // pixels of the plane and of the image
+const SIDE = 300; // pixels of the plane and of the image
 const LIMIT = 3; // the plane shows both latents from -3 to 3
 const STEP = 0.1; // of an arrow key
 const PLANE = 15; // so many digits a side lie behind the point
@@ -13,9 +13,7 @@ await start("vae", async (body) => {
 
   const plane = canvas(body, SIDE, SIDE, "The plane of the two latents, with the digit that each place decodes to.");
   const picture = canvas(body, SIDE, SIDE, "The digit at the point.");
-  const said = element("p", { className: "live-said" });
-  said.setAttribute("role", "status");
-  body.append(said);
+  const said = statusLine(body);
 
   // The map behind the point is drawn once, and kept.
   const cell = SIDE / PLANE;
